@@ -1,0 +1,96 @@
+"""The one form that every data set takes in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import DataError, suggest
+from unmask.expressions import Taxonomy
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class FaceDataset:
+    """Face crops with labels, votes and splits, row by row.
+
+    Parameters
+    ----------
+    name
+        What it is, for messages and model cards.
+    images
+        Grey crops, ``uint8 (N, H, W)``.
+    labels
+        Codes of ``taxonomy``, ``int64 (N,)``; -1 where a row has none.
+    taxonomy
+        What the codes mean.
+    splits
+        Name of each row's split, ``str (N,)``, for example ``Training``.
+    checksum
+        SHA-256 of the file that the rows came from.
+    votes
+        Votes of FER+'s taggers, ``uint8 (N, 10)``: its eight classes, unknown, not a face. None where there are none.
+
+    Raises
+    ------
+    DataError
+        Arrays of different length, of the wrong dtype, or codes outside the taxonomy.
+    """
+
+    name: str
+    images: NDArray[np.uint8] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    taxonomy: Taxonomy
+    splits: NDArray[np.str_] = field(repr=False)
+    checksum: str
+    votes: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 3:
+            raise DataError(
+                f"{self.name}: expected images uint8 (N, H, W), got {self.images.dtype} {self.images.shape}"
+            )
+        for what, column in (("labels", self.labels), ("splits", self.splits), ("votes", self.votes)):
+            if column is not None and len(column) != len(self.images):
+                raise DataError(f"{self.name}: {len(self.images)} images, but {len(column)} {what}")
+        bad = np.flatnonzero((self.labels < UNLABELLED) | (self.labels >= len(self.taxonomy)))
+        if len(bad):
+            raise DataError(
+                f"{self.name}: row {bad[0]} has label {self.labels[bad[0]]}; "
+                f"expected 0 to {len(self.taxonomy) - 1} ('{self.taxonomy.name}')"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """Group of each row, ``(N,)``: pixel-identical images share a number."""
+        flat = np.ascontiguousarray(self.images.reshape(len(self), -1))
+        keys = flat.view(np.dtype((np.void, flat.shape[1]))).ravel()
+        return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
+        """The given rows (a mask or positions), in that order."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            splits=self.splits[rows],
+            votes=None if self.votes is None else self.votes[rows],
+        )
+
+    def split(self, name: str) -> FaceDataset:
+        """The rows of one split. Raises DataError when no row carries that name."""
+        mask = self.splits == name
+        if not mask.any():
+            raise DataError(f"{self.name} has no split '{name}'; {suggest(name, set(self.splits.tolist()))}")
+        return self.select(mask)
+
+    def copies_of(self, name: str) -> NDArray[np.bool_]:
+        """Mask ``(N,)`` of the rows whose pixels also stand in split ``name`` (the rows of that split included)."""
+        return np.isin(self.groups, self.groups[self.splits == name])
