@@ -1,0 +1,64 @@
+"""The command line: one thin module a verb, each with ``add_parser`` and a ``run`` that returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError
+
+DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    from unmask.cli import benchmark, evaluate, models, read, train
+
+    parser = argparse.ArgumentParser(
+        prog="unmask",
+        description="Reads facial expressions on your own machine: reads expressions, not minds.",
+        epilog="Exit codes: 0 done, 1 some inputs could not be read (each is reported), 2 wrong usage.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    for module in (read, models, train, evaluate, benchmark):
+        module.add_parser(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors go to standard error, in one line, without a traceback."""
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has printed its help or its complaint
+        return int(stop.code or DONE)
+    if arguments.version:
+        from importlib.metadata import version
+
+        print(f"unmask {version('unmask')}")
+        return DONE
+    if "run" not in arguments:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except UnmaskError as error:
+        complain(error)
+        return WRONG_USAGE if isinstance(error, (ConfigError, MissingExtraError, UnknownModelError)) else SOME_FAILED
+    except KeyboardInterrupt:
+        print("unmask: interrupted; what was written is kept", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is wrong, and Python must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
+
+
+def complain(error: UnmaskError) -> None:
+    """Report an error on standard error."""
+    print(f"unmask: {error}", file=sys.stderr)

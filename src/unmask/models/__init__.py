@@ -1,0 +1,21 @@
+"""Model files and how they are run: the card, the ONNX session, the models inside the package."""
+
+from __future__ import annotations
+
+from unmask.models.card import Head, ModelCard, Thresholds
+from unmask.models.classifier import Classifier, softmax
+from unmask.models.file import ARCHIVE_SUFFIX, DEFAULT_MODEL, ModelFile, bundled_models, load_model, save_archive
+
+__all__ = [
+    "ARCHIVE_SUFFIX",
+    "DEFAULT_MODEL",
+    "Classifier",
+    "Head",
+    "ModelCard",
+    "ModelFile",
+    "Thresholds",
+    "bundled_models",
+    "load_model",
+    "save_archive",
+    "softmax",
+]

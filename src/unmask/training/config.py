@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from unmask.errors import ConfigError, InputError, suggest
+from unmask.models import Thresholds
 from unmask.training.augment import Augmentation
 
 
@@ -41,6 +42,8 @@ class TrainConfig:
         Of everything random.
     augmentation
         Ranges of the random views.
+    thresholds
+        Of abstention by size, sharpness and turn; those of confidence and margin are chosen on the held-out rows.
     """
 
     name: str
@@ -59,6 +62,7 @@ class TrainConfig:
     precision: str = "bf16"
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         rules = {
@@ -84,8 +88,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises
     ------
     ConfigError
-        The file is no TOML, or holds an unknown key (the message names the nearest known one) or a value of another type
-        or outside its range.
+        The file is no TOML, or holds an unknown key (the message names the nearest known one), or a value of another
+        type or outside its range.
     """
     try:
         with open(path, "rb") as file:

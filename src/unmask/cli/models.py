@@ -1,0 +1,98 @@
+"""``unmask models``: what is there, what it says about itself, and fetching what is not in the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Register the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser("models", help="list, show, fetch and pack models")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="the models inside the package")
+    listing.add_argument("--format", choices=("table", "json"), default="table")
+    listing.set_defaults(run=_list)
+
+    show = actions.add_parser("show", help="the card of one model")
+    show.add_argument("model", nargs="?", help="a name, or a model file (default: the default model)")
+    show.add_argument("--format", choices=("text", "json"), default="text")
+    show.set_defaults(run=_show)
+
+    fetch = actions.add_parser("fetch", help="bring a published file that is not in the package, checked by its sha256")
+    fetch.add_argument("name", help="for example: yunet, a face detector faster than the embedded one")
+    fetch.set_defaults(run=_fetch)
+
+    export = actions.add_parser("export", help="pack a model into one .unmask archive")
+    export.add_argument("model", help="a name, or a model folder")
+    export.add_argument("out", help="the archive to write")
+    export.set_defaults(run=_export)
+
+
+def _entry(name: str) -> dict[str, Any]:
+    from unmask.models import load_model
+
+    model = load_model(name)
+    card = model.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "parameters": card.parameters,
+        "macs": card.macs,
+        "bytes": len(model.onnx),
+        "taxonomy": card.heads[0].taxonomy.name,
+        "taxonomies": [head.taxonomy.name for head in card.heads],
+        "input": {"size": card.input_size, "channels": "grey"},
+        "bundled": model.bundled,
+        "licence": card.licence,
+        "accuracy": {protocol: figures["accuracy"] for protocol, figures in card.metrics.items()},
+    }
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from unmask.models import DEFAULT_MODEL, bundled_models
+
+    entries = [_entry(name) for name in bundled_models()]
+    if arguments.format == "json":
+        json.dump(entries, sys.stdout, indent=2)
+        print()
+        return 0
+    for entry in entries:
+        default = " (default)" if entry["name"] == DEFAULT_MODEL else ""
+        print(
+            f"{entry['name']} {entry['version']}{default}: {entry['parameters']:,} parameters, "
+            f"{entry['macs'] / 1e6:.0f} M multiply-adds a face, {entry['bytes'] / 1e6:.1f} MB"
+        )
+        for protocol, accuracy in entry["accuracy"].items():
+            print(f"    {protocol}: {accuracy:.1%} right")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from unmask.models import load_model
+    from unmask.models.document import card_markdown
+
+    card = load_model(arguments.model).card
+    print(json.dumps(card.to_json(), indent=2) if arguments.format == "json" else card_markdown(card).rstrip())
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from unmask.models import store
+
+    print(store.fetch(arguments.name))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from unmask.models import bundled_models, save_archive
+
+    folder = bundled_models().get(arguments.model, Path(arguments.model))
+    save_archive(folder, Path(arguments.out))
+    print(arguments.out)
+    return 0

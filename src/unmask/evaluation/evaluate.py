@@ -1,0 +1,81 @@
+"""A model measured on a split of a data set, by the protocol of docs/benchmark.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets import ferplus
+from unmask.datasets.base import UNLABELLED, FaceDataset
+from unmask.errors import DataError
+from unmask.evaluation.metrics import evaluate_probs
+from unmask.expressions import Taxonomy, project
+from unmask.models import Classifier, softmax
+
+VIEWS = (1, 2)
+"""Test-time views: the crop alone, or the crop and its mirror image with their logits averaged."""
+
+
+def predict(classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonomy, *, views: int = 1) -> NDArray[np.float64]:
+    """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``.
+
+    The model's own head for the taxonomy answers; a model without one answers with its first head, projected.
+    """
+    if views not in VIEWS:
+        raise DataError(f"views: expected one of {VIEWS}, got {views}")
+    card = classifier.card
+    own = next((head for head in card.heads if head.taxonomy.name == taxonomy.name), None)
+    head = own or card.heads[0]
+    logits = classifier.logits(images, head=head.name)
+    if views == 2:
+        logits = (logits + classifier.logits(images[:, :, ::-1], head=head.name)) / 2
+    probs = softmax(logits, temperature=head.temperature)
+    return probs if own else project(probs, head.taxonomy, taxonomy)
+
+
+def evaluate(classifier: Classifier, dataset: FaceDataset, *, split: str, use_votes: bool = False, views: int = 1) -> dict[str, Any]:
+    """Every figure of ``unmask evaluate`` for one split, also without the rows whose pixels stand in Training.
+
+    Parameters
+    ----------
+    dataset
+        With the rows of Training too, if the figure without copies is to mean anything.
+    use_votes
+        Measure against FER+'s majority rule instead of FER2013's labels.
+    views
+        See :data:`VIEWS`.
+
+    Raises
+    ------
+    DataError
+        The split is missing or has no labels, or votes are asked for and missing.
+    """
+    copies = dataset.copies_of("Training") if split != "Training" else np.zeros(len(dataset), dtype=bool)
+    rows = dataset.splits == split
+    part, copied = dataset.split(split), copies[rows]
+    if use_votes:
+        if part.votes is None:
+            raise DataError(f"{dataset.name} has no FER+ votes; give the votes file with --ferplus")
+        labels, taxonomy = ferplus.majority(part.votes), ferplus.FERPLUS
+    else:
+        labels, taxonomy = part.labels, part.taxonomy
+    labelled = labels != UNLABELLED
+    if not labelled.any():
+        raise DataError(f"{dataset.name}: no row of '{split}' has a label, so there is nothing to measure against")
+    probs = predict(classifier, part.images[labelled], taxonomy, views=views)
+    labels, copied = labels[labelled], copied[labelled]
+    figures = evaluate_probs(probs, labels, taxonomy)
+    unique = ~copied
+    figures["deduplicated"] = evaluate_probs(probs[unique], labels[unique], taxonomy) if unique.any() else None
+    return {
+        "model": classifier.card.identity,
+        "data": dataset.name,
+        "checksum": dataset.checksum,
+        "split": split,
+        "taxonomy": taxonomy.name,
+        "views": views,
+        "parameters": classifier.card.parameters,
+        **figures,
+    }

@@ -1,0 +1,170 @@
+"""What a model file says about itself: ``model.json``, read strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unmask.errors import DataError, ModelError, suggest
+from unmask.expressions import Taxonomy
+
+FORMAT = 1
+"""Version of the model file's layout; a file of another version is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a face is given scores and no expression. A face must pass every test.
+
+    Parameters
+    ----------
+    min_size
+        Shorter side of the face's box, in source pixels.
+    min_sharpness
+        See :class:`unmask.readings.Quality`.
+    max_yaw, max_pitch
+        Turn of the head to either side and up or down, in degrees.
+    min_confidence
+        The highest score.
+    min_margin
+        The highest score less the second.
+    """
+
+    min_size: float = 0.0
+    min_sharpness: float = 0.0
+    max_yaw: float = 90.0
+    max_pitch: float = 90.0
+    min_confidence: float = 0.0
+    min_margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key, value in dataclasses.asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+                raise DataError(f"{key}: expected a number of at least 0, got {value!r}")
+
+    @classmethod
+    def never(cls) -> Thresholds:
+        """Thresholds that no face fails."""
+        return cls(max_yaw=math.inf, max_pitch=math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One output of a model: the ONNX output ``logits_NAME``, its labels, and the temperature that calibrates it."""
+
+    name: str
+    taxonomy: Taxonomy
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.temperature, (int, float)) and 0 < self.temperature < math.inf):
+            raise DataError(f"head '{self.name}': expected a positive temperature, got {self.temperature!r}")
+
+    @property
+    def output(self) -> str:
+        """Name of the ONNX output."""
+        return f"logits_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything that must travel with the weights.
+
+    Parameters
+    ----------
+    name, version
+        Together the identity written into every reading.
+    heads
+        Outputs; the first is the one that is read unless another is asked for.
+    input_size
+        Side of the square grey crop, in pixels.
+    thresholds
+        For abstention, chosen on held-out data.
+    network, arguments
+        To build the network anew for training; empty for a model that has none.
+    parameters, macs
+        Learned numbers, and multiply-adds for one face.
+    training
+        Data, checksum, split, seed and configuration.
+    metrics
+        Figures by protocol, as ``unmask evaluate`` gave them.
+    licence, code_version
+        Terms of the weights; version of unmask that wrote the file.
+    """
+
+    name: str
+    version: str
+    heads: tuple[Head, ...]
+    input_size: int
+    parameters: int
+    macs: int
+    licence: str
+    code_version: str
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    network: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
+            raise DataError(f"model name: expected small letters, digits, - and _, got {self.name!r}")
+        if not self.heads:
+            raise DataError(f"model '{self.name}': expected at least one head")
+        if not 8 <= self.input_size <= 1024:
+            raise DataError(f"model '{self.name}': expected an input of 8 to 1024 pixels, got {self.input_size}")
+
+    @property
+    def identity(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"
+
+    def head(self, name: str | None = None) -> Head:
+        """The head of this name, or the first. Raises ModelError with the known names."""
+        if name is None:
+            return self.heads[0]
+        for head in self.heads:
+            if head.name == name:
+                return head
+        raise ModelError(
+            f"model '{self.name}' has no output '{name}'; {suggest(name, [head.name for head in self.heads])}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["heads"] = [
+            {
+                "name": head.name,
+                "labels": [str(label) for label in head.taxonomy.labels],
+                "temperature": head.temperature,
+            }
+            for head in self.heads
+        ]
+        values["thresholds"] = dataclasses.asdict(self.thresholds)
+        return {"format": FORMAT, **values}
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> ModelCard:
+        """Read ``model.json``. Raises ModelError, beginning with ``where``, for anything that is not as it should be."""
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise DataError("expected an object")
+            version = values.pop("format", None)
+            if version != FORMAT:
+                raise DataError(f"format {version!r}; this version of unmask reads format {FORMAT}")
+            heads = tuple(
+                Head(head["name"], Taxonomy(head["name"], tuple(head["labels"])), head["temperature"])
+                for head in values.pop("heads")
+            )
+            thresholds = Thresholds(**values.pop("thresholds"))
+            return cls(heads=heads, thresholds=thresholds, **values)
+        except KeyError as error:
+            raise ModelError(f"{where}: {error} is missing; export the model again") from None
+        except (DataError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"{where}: {error}") from None

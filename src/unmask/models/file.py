@@ -1,0 +1,96 @@
+"""A model file: a folder, or the same in one ``.unmask`` archive.
+
+::
+
+    model.json      the card (see unmask.models.card)
+    model.onnx      the network: grey crops uint8 (N, S, S) to one float32 output (N, classes) per head
+    CARD.md         the card for people, generated
+
+An archive is a zip file without compression of these members; nothing else in it is looked at. There is no pickle.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from unmask.errors import ModelError, UnknownModelError, suggest
+from unmask.models.card import ModelCard
+
+ARCHIVE_SUFFIX = ".unmask"
+DEFAULT_MODEL = "small"
+
+_MAX_MEMBER = 512 * 2**20  # bytes; a model of unmask has a few million
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model as loaded: its card and the bytes of its network."""
+
+    card: ModelCard
+    onnx: bytes = field(repr=False)
+    bundled: bool = False
+
+
+def _bundled_folder() -> Path:
+    return Path(str(resources.files("unmask") / "weights"))
+
+
+def bundled_models() -> dict[str, Path]:
+    """Folders of the models inside the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(_bundled_folder().glob("*/model.json"))}
+
+
+def load_model(name_or_path: str | Path | None = None) -> ModelFile:
+    """A model by the name of one inside the package, or from a folder or ``.unmask`` archive; None is the default one.
+
+    Raises
+    ------
+    UnknownModelError
+        Neither a known name nor an existing path.
+    ModelError
+        The file is damaged, or of another format version.
+    """
+    bundled = bundled_models()
+    wanted = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
+    if wanted in bundled:
+        return _read_folder(bundled[wanted], bundled=True)
+    path = Path(wanted)
+    if path.is_dir():
+        return _read_folder(path, bundled=False)
+    if path.is_file():
+        return _read_archive(path)
+    raise UnknownModelError(f"no model '{wanted}': neither a known name nor a file; {suggest(wanted, bundled)}")
+
+
+def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
+    try:
+        text = (folder / "model.json").read_text(encoding="utf-8")
+        onnx = (folder / "model.onnx").read_bytes()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{folder}: not a model folder ({error}); expected model.json and model.onnx in it") from None
+    return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled)
+
+
+def _read_archive(path: Path) -> ModelFile:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in ("model.json", "model.onnx"):
+                if archive.getinfo(name).file_size > _MAX_MEMBER:
+                    raise ModelError(f"{path}: {name} is larger than {_MAX_MEMBER} bytes; not a model of unmask")
+            text = archive.read("model.json").decode("utf-8")
+            onnx = archive.read("model.onnx")
+    except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{path}: not a {ARCHIVE_SUFFIX} archive ({error}); export the model again") from None
+    return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
+
+
+def save_archive(folder: Path, path: Path) -> None:
+    """Pack a model folder into one ``.unmask`` archive, the same bytes for the same folder."""
+    _read_folder(folder, bundled=False)  # a damaged folder is refused before anything is written
+    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
+        for name in ("model.json", "model.onnx", "CARD.md"):
+            if (folder / name).is_file():
+                archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())

@@ -1,0 +1,29 @@
+"""JSON: all readings as one array, written as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from unmask.expressions import Expression
+from unmask.outputs.base import Writer
+from unmask.outputs.sink import TextSink
+from unmask.readings import Reading
+
+
+class JsonWriter(Writer):
+    """An array with one reading a line; ``close`` ends it, also when it is empty."""
+
+    def __init__(self, target: TextIO | Path, *, labels: Sequence[Expression] = (), append: bool = False) -> None:
+        self._sink = TextSink(target)
+        self._before = "[\n"
+
+    def write(self, reading: Reading) -> None:
+        self._sink.write(self._before + reading.to_line())
+        self._before = ",\n"
+
+    def close(self) -> None:
+        if not self._sink.closed:
+            self._sink.write("[]\n" if self._before == "[\n" else "\n]\n")
+            self._sink.close()

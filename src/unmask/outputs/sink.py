@@ -1,0 +1,81 @@
+"""The end of the line for text: a file of its own or a stream that somebody lent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from unmask.errors import InputError
+
+
+@contextmanager
+def disk_errors(where: Path | str) -> Iterator[None]:
+    """Restate the system's errors as InputError naming ``where``.
+
+    BrokenPipeError passes: a reader that has seen enough (``| head``) is no failure, and the command line ends quietly.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{where}: cannot be written: {reason}; free some space or choose another place") from error
+
+
+class TextSink:
+    """Text to a path (opened as UTF-8, closed at the end) or to a lent stream (never closed).
+
+    Characters that the encoding lacks, such as the undecodable bytes of a file name, are written as JSON escapes.
+
+    Raises
+    ------
+    InputError
+        The path cannot be opened, or writing fails.
+    """
+
+    def __init__(self, target: TextIO | Path, *, append: bool = False) -> None:
+        self._owned = isinstance(target, Path)
+        self._where = str(target) if isinstance(target, Path) else getattr(target, "name", "stream")
+        self._stream: TextIO | None = None
+        if isinstance(target, Path):
+            with disk_errors(self._where):
+                self._stream = target.open("a" if append else "w", encoding="utf-8", newline="")
+        else:
+            self._stream = target
+
+    @property
+    def stream(self) -> TextIO:
+        """The open stream. Raises ValueError after ``close``."""
+        if self._stream is None:
+            raise ValueError(f"{self._where}: this writer is closed")
+        return self._stream
+
+    @property
+    def closed(self) -> bool:
+        return self._stream is None
+
+    def write(self, text: str) -> None:
+        """Write and flush, so that an interrupted run keeps it."""
+        stream = self.stream
+        with disk_errors(self._where):
+            stream.write(encodable(text, stream.encoding or "utf-8"))
+            stream.flush()
+
+    def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None and self._owned:
+            with disk_errors(self._where):
+                stream.close()
+
+
+def encodable(text: str, encoding: str = "utf-8") -> str:
+    """The text if the encoding has all of it, else with JSON escapes for everything that is not ASCII."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
+    return text

@@ -1,0 +1,47 @@
+"""The words that the table, the drawing and the report share."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from unmask.readings import Face, Reading
+
+MEANING = (
+    "A score says how people tend to label a face that looks like this one, not what the person feels."
+)
+"""Stands wherever scores are shown to people who did not ask for them."""
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal or page: control, invisible and undecodable characters escaped, so that none can act.
+
+    >>> print(printable("a\nb\x1b[31m.jpg"))
+    a\nb\x1b[31m.jpg
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSAFE else char for char in text
+    )
+
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}  # control, format (bidirectional overrides), surrogate, unassigned, line ends
+
+
+def percent(share: float) -> str:
+    """A score as whole percent: ``0.914`` is ``91 %``."""
+    return f"{100 * share:.0f} %"
+
+
+def verdict(face: Face) -> str:
+    """The expression, or in brackets the reason for naming none."""
+    return str(face.expression) if face.expression is not None else f"({face.abstained})"
+
+
+def frame_name(reading: Reading) -> str:
+    """What a frame is called: its source and, in a film, its number and time in seconds."""
+    name = printable(reading.source)
+    return name if reading.time_s is None else f"{name}, frame {reading.index}, {reading.time_s:.3f} s"
+
+
+def face_count(count: int) -> str:
+    """``no face``, ``1 face``, ``2 faces``."""
+    return f"{count or 'no'} face{'s' if count > 1 else ''}"

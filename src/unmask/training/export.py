@@ -1,0 +1,112 @@
+"""From a trained network to a model file."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from unmask.models import ModelCard
+
+
+class CropsToLogits(nn.Module):
+    """A network with the interface of a model file: crops ``uint8 (N, S, S)`` to one output per head."""
+
+    def __init__(self, network: nn.Module, heads: list[str]) -> None:
+        super().__init__()
+        self.network, self.heads = network, heads
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        logits = self.network(crops.unsqueeze(1).float())
+        return tuple(logits[head] for head in self.heads)
+
+
+def to_onnx(network: nn.Module, heads: list[str], size: int) -> onnx.ModelProto:
+    """The network as an ONNX graph with a dynamic batch: input ``crops``, outputs ``logits_HEAD``, norms folded."""
+    wrapped = CropsToLogits(network.float().cpu().eval(), heads).eval()
+    example = torch.zeros((2, size, size), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations, which users cannot act on
+        program = torch.onnx.export(
+            wrapped,
+            (example,),
+            dynamo=True,
+            input_names=["crops"],
+            output_names=[f"logits_{head}" for head in heads],
+            dynamic_shapes={"crops": {0: torch.export.Dim("N", min=1)}},
+            verbose=False,
+        )
+    assert program is not None
+    program.optimize()
+    model: onnx.ModelProto = program.model_proto
+    # Producer names and source lines would make the bytes differ between machines for the same weights.
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.graph.value_info[:]
+    return model
+
+
+def store_as_fp16(model: onnx.ModelProto, *, at_least: int = 256) -> onnx.ModelProto:
+    """The same graph with its larger weights stored as fp16 and cast back when it is loaded: half the bytes.
+
+    Computation stays fp32, which is what CPUs are fast at; ONNX Runtime folds the casts once, when the session opens.
+    """
+    small = onnx.ModelProto()
+    small.CopyFrom(model)
+    casts = []
+    for tensor in small.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < at_least:
+            continue
+        name = tensor.name
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_fp16")
+        tensor.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], to=TensorProto.FLOAT))
+    for position, node in enumerate(casts):
+        small.graph.node.insert(position, node)
+    onnx.checker.check_model(small)
+    return small
+
+
+def count_macs(model: onnx.ModelProto) -> int:
+    """Multiply-adds of the convolutions and matrix products for one face, from the graph's own shapes."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    shapes = onnx.shape_inference.infer_shapes(single, strict_mode=True, data_prop=True)
+    sizes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in [*shapes.graph.value_info, *shapes.graph.output]
+    }
+    weights = {tensor.name: list(tensor.dims) for tensor in single.graph.initializer}
+    total = 0
+    for node in single.graph.node:
+        if node.op_type == "Conv":
+            per_output = int(np.prod(weights[node.input[1]][1:]))
+            total += per_output * int(np.prod(sizes[node.output[0]]))
+        elif node.op_type in ("Gemm", "MatMul"):
+            total += int(np.prod(weights[node.input[1]]))
+    return total
+
+
+def code_version() -> str:
+    """Version of unmask that is running."""
+    return importlib.metadata.version("unmask")
+
+
+def write_model(folder: Path, card: ModelCard, graph: onnx.ModelProto) -> None:
+    """Write a model folder: ``model.json``, ``model.onnx`` and a generated ``CARD.md``."""
+    from unmask.models.document import card_markdown
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    (folder / "model.json").write_text(json.dumps(card.to_json(), indent=2) + "\n", encoding="utf-8")
+    (folder / "CARD.md").write_text(card_markdown(card), encoding="utf-8")

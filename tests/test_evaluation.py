@@ -1,0 +1,83 @@
+"""Figures of merit against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmask.errors import DataError
+from unmask.evaluation.calibration import fit_temperature, unreliable_below
+from unmask.evaluation.metrics import confusion_matrix, evaluate_probs, expected_calibration_error
+from unmask.expressions import Expression, Taxonomy
+from unmask.models import softmax
+
+THREE = Taxonomy("three", (Expression.ANGRY, Expression.HAPPY, Expression.SAD))
+
+
+def test_figures_by_hand() -> None:
+    """Four rows of two classes (the third never occurs): every figure as worked out on paper."""
+    probs = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
+    labels = np.array([0, 0, 1, 1])
+    figures = evaluate_probs(probs, labels, THREE)
+    assert figures["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert figures["accuracy"] == 0.75
+    assert figures["balanced_accuracy"] == 0.75
+    assert figures["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert figures["nll"] == pytest.approx(-np.log([0.8, 0.6, 0.7, 0.4]).mean())
+    assert figures["brier"] == pytest.approx((0.06 + 0.26 + 0.14 + 0.62) / 4)
+    assert figures["per_class"]["happy"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "n": 2}
+    assert figures["most_confused"] == [{"actual": "happy", "predicted": "angry", "count": 1}]
+
+
+def test_calibration_error_by_hand() -> None:
+    """Ten bins: 0.95 twice right leaves a gap of 0.05, 0.55 once right of two a gap of 0.05."""
+    probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.55, 0.45], [0.55, 0.45]])
+    labels = np.array([0, 0, 0, 1])
+    assert expected_calibration_error(probs, labels, bins=10) == pytest.approx(0.05)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=50))
+def test_confusion_counts_every_row_once(pairs: list[tuple[int, int]]) -> None:
+    """Row sums are the actual counts, column sums the predicted ones."""
+    labels, predicted = np.array(pairs).T
+    confusion = confusion_matrix(labels, predicted, 3)
+    np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(labels, minlength=3))
+    np.testing.assert_array_equal(confusion.sum(axis=0), np.bincount(predicted, minlength=3))
+
+
+def test_no_rows_is_an_error() -> None:
+    """An empty evaluation is refused, not reported as perfect."""
+    with pytest.raises(DataError, match="at least one row"):
+        evaluate_probs(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), THREE)
+
+
+@pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
+def test_temperature_is_found(truth: float) -> None:
+    """Labels drawn at a known temperature: the fitted one is close to it."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 3)) * 3
+    draws = np.array([rng.choice(3, p=p) for p in softmax(logits, temperature=truth)])
+    fitted = fit_temperature(logits, np.eye(3)[draws], np.ones(4000))
+    assert fitted == pytest.approx(truth, rel=0.08)  # four standard errors of this many draws
+
+
+def test_rows_without_weight_do_not_count() -> None:
+    """Wrong rows of weight 0 leave the temperature as it is without them."""
+    rng = np.random.default_rng(1)
+    logits, shares = rng.normal(size=(200, 3)), rng.dirichlet(np.ones(3), size=200)
+    alone = fit_temperature(logits, shares, np.ones(200))
+    junk = fit_temperature(
+        np.concatenate([logits, 50 * logits]), np.concatenate([shares, shares]), np.repeat([1.0, 0.0], 200)
+    )
+    assert junk == pytest.approx(alone)
+
+
+def test_threshold_where_answers_are_wrong_as_often_as_right() -> None:
+    """The threshold is the last step below which no more than half of the answers are right."""
+    values = np.array([0.1, 0.2, 0.3, 0.305, 0.9])
+    right = np.array([False, True, False, True, True])
+    assert unreliable_below(values, right) == 0.9  # two of four below 0.9
+    assert unreliable_below(values, np.array([False, True, True, True, True])) == 0.3
+    assert unreliable_below(values, np.ones(5, dtype=bool)) == 0.0

@@ -1,0 +1,165 @@
+"""The model file: strict on load, whole after saving, calibrated when run."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unmask.errors import DataError, ModelError, UnknownModelError
+from unmask.expressions import FERPLUS
+from unmask.models import Classifier, Head, ModelCard, Thresholds, bundled_models, load_model, save_archive, softmax
+
+
+def card_json(**changes: Any) -> dict[str, Any]:
+    """The JSON of a small valid card."""
+    card = ModelCard(
+        name="tiny",
+        version="1",
+        heads=(Head("ferplus", FERPLUS, 1.5),),
+        input_size=48,
+        parameters=1,
+        macs=1,
+        licence="MIT",
+        code_version="0",
+        thresholds=Thresholds(min_size=20),
+    )
+    return card.to_json() | changes
+
+
+def test_card_comes_back_as_written() -> None:
+    """A card read from its own JSON is equal to it."""
+    text = json.dumps(card_json())
+    card = ModelCard.from_json(text, where="card")
+    assert card.to_json() == json.loads(text)
+    assert card.identity == "tiny@1"
+    assert card.head().taxonomy.labels == FERPLUS.labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": 2}, "format 2"),  # a later layout
+        ({"heads": []}, "at least one head"),
+        ({"heads": [{"name": "x", "labels": ["happy", "joy"], "temperature": 1}]}, "joy"),  # an unknown label
+        ({"heads": [{"name": "x", "labels": ["happy", "sad"], "temperature": 0}]}, "positive temperature"),
+        ({"heads": [{"name": "x", "temperature": 1}]}, "labels"),  # a missing key
+        ({"thresholds": {"min_size": -1}}, "min_size"),
+        ({"thresholds": {"smallest": 1}}, "smallest"),  # an unknown key
+        ({"surprise": 1}, "surprise"),  # an unknown key
+        ({"name": "../evil"}, "model name"),
+        ({"input_size": 4}, "8 to 1024"),
+    ],
+)
+def test_card_is_strict(changes: dict[str, Any], words: str) -> None:
+    """Whatever is wrong in model.json is refused, and the message begins with the file and names it."""
+    with pytest.raises(ModelError, match=words) as caught:
+        ModelCard.from_json(json.dumps(card_json(**changes)), where="here/model.json")
+    assert str(caught.value).startswith("here/model.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": 1}', "\x00"])
+def test_card_refuses_other_json(text: str) -> None:
+    """Text that is no card raises ModelError and nothing else."""
+    with pytest.raises(ModelError):
+        ModelCard.from_json(text, where="card")
+
+
+def test_unknown_name_suggests_the_nearest() -> None:
+    """A misspelt name is answered with the name that was meant."""
+    with pytest.raises(UnknownModelError, match="did you mean 'small'"):
+        load_model("smal")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive"])
+def test_damaged_archive(tmp_path: Path, content: bytes) -> None:
+    """A file that is no archive is refused by name."""
+    path = tmp_path / "broken.unmask"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken\.unmask"):
+        load_model(path)
+
+
+def test_folder_without_network(tmp_path: Path) -> None:
+    """A folder that lacks a file is refused, and the message says which two it needs."""
+    with pytest.raises(ModelError, match=r"expected model\.json and model\.onnx"):
+        load_model(tmp_path)
+
+
+def test_network_that_onnx_runtime_refuses(tmp_path: Path) -> None:
+    """Bytes that are no ONNX graph give a ModelError."""
+    (tmp_path / "model.json").write_text(json.dumps(card_json()))
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match="refuses the network"):
+        Classifier.load(tmp_path)
+
+
+def test_archive_holds_the_same_model(tmp_path: Path) -> None:
+    """The archive of a bundled model reads the same as its folder, and is the same bytes each time."""
+    name, folder = next(iter(bundled_models().items()))
+    first, second = tmp_path / "a.unmask", tmp_path / "b.unmask"
+    save_archive(folder, first)
+    save_archive(folder, second)
+    assert first.read_bytes() == second.read_bytes()
+    assert load_model(first).card == load_model(name).card
+    assert load_model(first).onnx == load_model(name).onnx
+    with zipfile.ZipFile(first) as archive:
+        assert set(archive.namelist()) == {"model.json", "model.onnx", "CARD.md"}
+
+
+@pytest.fixture(params=sorted(bundled_models()))
+def bundled(request: pytest.FixtureRequest) -> Classifier:
+    """Every model inside the package."""
+    return Classifier.load(request.param)
+
+
+def test_bundled_contract(bundled: Classifier) -> None:
+    """Every model in the package: shapes, sums, batches that do not change the answer, refusal of other input."""
+    size = bundled.card.input_size
+    crops = np.random.default_rng(0).integers(0, 256, (5, size, size), dtype=np.uint8)
+    for head in bundled.card.heads:
+        probs = bundled.probs(crops, head=head.name)
+        assert probs.shape == (5, len(head.taxonomy))
+        np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-9)
+        one_by_one = np.concatenate([bundled.logits(crop[None], head=head.name) for crop in crops])
+        np.testing.assert_allclose(bundled.logits(crops, head=head.name), one_by_one, atol=1e-4)
+    assert bundled.probs(crops[:0]).shape == (0, len(bundled.card.heads[0].taxonomy))
+    with pytest.raises(DataError, match="expected crops uint8"):
+        bundled.logits(crops.astype(np.float32))
+    with pytest.raises(DataError, match="expected crops uint8"):
+        bundled.logits(crops[:, :-1])
+
+
+def test_bundled_cards_say_what_they_must(bundled: Classifier) -> None:
+    """Every model in the package states its size truly, its data, its figures and its terms."""
+    card = bundled.card
+    assert card.parameters <= 5_000_000
+    assert len(bundled.model.onnx) < 3 * card.parameters  # stored in two bytes a weight, the graph in some more
+    assert card.licence
+    assert card.training["sha256"]
+    assert card.metrics
+    for figures in card.metrics.values():
+        assert np.sum(figures["confusion"]) == figures["n"]
+        assert figures["deduplicated"]["n"] < figures["n"]
+
+
+def test_lighting_does_not_matter(bundled: Classifier) -> None:
+    """The network standardises each crop: a darker and flatter copy of a crop gets nearly the same scores."""
+    ramp = np.add.outer(np.arange(48), 2 * np.arange(48)).astype(np.float64)
+    crop = (60 + ramp + 40 * np.sin(ramp / 9)).clip(0, 255)
+    darker = (20 + 0.5 * crop).astype(np.uint8)
+    probs = bundled.probs(np.stack([crop.astype(np.uint8), darker]))
+    np.testing.assert_allclose(probs[0], probs[1], atol=0.03)  # rounding to 8 bit twice
+
+
+def test_softmax_by_hand() -> None:
+    """Two classes with logits ln 3 and 0: three to one, and the square root of it at temperature 2."""
+    logits = np.array([np.log(3.0), 0.0])
+    np.testing.assert_allclose(softmax(logits), [0.75, 0.25])
+    root = np.sqrt(3.0)
+    np.testing.assert_allclose(softmax(logits, temperature=2), [root / (1 + root), 1 / (1 + root)])
+    np.testing.assert_allclose(softmax(np.array([1e4, 0.0])), [1, 0])  # no overflow

@@ -1,0 +1,267 @@
+"""Training: the loop learns, stops, goes on exactly, and ends in a model file that reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from unmask.datasets.base import FaceDataset
+from unmask.errors import ConfigError, InputError, ModelError, UnknownModelError, UnmaskError
+from unmask.expressions import FER2013
+from unmask.models import Classifier, load_model
+from unmask.networks import build_network, network_names
+from unmask.training.augment import Augmentation
+from unmask.training.config import TrainConfig, load_config
+from unmask.training.finish import finish
+from unmask.training.fit import Trainer, learning_rate_at, make_targets, soft_cross_entropy, training_rows
+
+TINY = TrainConfig(
+    name="tiny",
+    version="0",
+    network="resnet",
+    arguments={"widths": [4, 8], "blocks": [0, 1], "dropout": 0.1},
+    epochs=4,
+    warmup_epochs=0,
+    batch_size=32,
+    learning_rate=0.02,
+    ema_decay=0.5,
+    holdout=0.2,
+    precision="fp32",
+    augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
+)
+
+
+@pytest.fixture(scope="module")
+def bars() -> FaceDataset:
+    """Two classes that a child could tell apart: bright above (3, happy) or bright below (4, sad), with votes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, 5, 300)
+    images = rng.integers(0, 60, (300, 48, 48))
+    images[labels == 3, :24] += 150
+    images[labels == 4, 24:] += 150
+    votes = np.zeros((300, 10), dtype=np.uint8)
+    votes[labels == 3, 1] = 10
+    votes[labels == 4, 3] = 10
+    splits = np.where(np.arange(300) < 240, "Training", "PublicTest")
+    images[290:] = images[:10]  # ten of PublicTest are copies of Training
+    labels[290:], votes[290:] = labels[:10], votes[:10]
+    return FaceDataset("bars", images.astype(np.uint8), labels, FER2013, splits, "0" * 64, votes)
+
+
+def weights(trainer: Trainer) -> dict[str, Any]:
+    """Every number of the averaged network."""
+    return {name: value.clone() for name, value in trainer.average.state_dict().items()}
+
+
+def test_learns_calibrates_exports_and_reads(bars: FaceDataset, tmp_path: Path) -> None:
+    """A run on an easy task ends in a model file that solves it through ONNX Runtime, and whose card is true."""
+    trainer = Trainer(dataclasses.replace(TINY, epochs=12), bars, tmp_path)
+    trainer.fit()
+    card = finish(trainer, bars, tmp_path / "model")
+    assert trainer.history_[-1]["train_loss"] < trainer.history_[0]["train_loss"]
+    assert load_model(tmp_path / "model").card == dataclasses.replace(
+        card, training=json.loads(json.dumps(card.training)), metrics=json.loads(json.dumps(card.metrics))
+    )
+    figures = card.metrics["bars PublicTest"]
+    assert figures["accuracy"] > 0.95
+    assert (figures["n"], figures["deduplicated"]["n"]) == (60, 50)
+    assert card.parameters == sum(p.numel() for p in trainer.network.parameters())
+
+    classifier = Classifier.load(tmp_path / "model")
+    crops = bars.images[:16]
+    with torch.no_grad():
+        expected = trainer.average.module.eval()(torch.from_numpy(crops).unsqueeze(1).float())
+    for head, logits in expected.items():
+        # The stored weights are rounded to half precision: about three digits.
+        np.testing.assert_allclose(classifier.logits(crops, head=head), logits.numpy(), atol=2e-2)
+
+
+def test_resume_is_exact(bars: FaceDataset, tmp_path: Path) -> None:
+    """A run that is stopped in its third epoch and resumed ends with the same weights, bit for bit, and history."""
+    whole = Trainer(TINY, bars, tmp_path / "whole")
+    whole.fit()
+
+    class Stop(Exception):
+        pass
+
+    def stop(event: str, record: dict[str, Any]) -> None:
+        if event == "batch" and record["epoch"] == 3 and record["batch"] == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        Trainer(TINY, bars, tmp_path / "broken").fit(notify=stop)
+    resumed = Trainer(TINY, bars, tmp_path / "broken")
+    resumed.fit(resume=True)
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[name]), name
+    untimed = [[{k: v for k, v in r.items() if k != "seconds"} for r in t.history_] for t in (whole, resumed)]
+    assert untimed[0] == untimed[1]
+
+
+def test_resume_refuses_another_configuration(bars: FaceDataset, tmp_path: Path) -> None:
+    """A checkpoint is not continued under other settings; the message names them."""
+    Trainer(dataclasses.replace(TINY, epochs=1), bars, tmp_path).fit()
+    other = Trainer(dataclasses.replace(TINY, epochs=1, seed=5), bars, tmp_path)
+    with pytest.raises(ConfigError, match="seed"):
+        other.fit(resume=True)
+
+
+def test_damaged_checkpoint(bars: FaceDataset, tmp_path: Path) -> None:
+    """A checkpoint that is none is refused with the next step."""
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="start the run anew"):
+        Trainer(TINY, bars, tmp_path).fit(resume=True)
+
+
+def test_loss_that_is_not_finite(bars: FaceDataset, tmp_path: Path) -> None:
+    """A run whose loss explodes ends with an error that names the epoch, and its last good checkpoint stays."""
+    trainer = Trainer(TINY, bars, tmp_path)
+
+    def poison(event: str, record: dict[str, Any]) -> None:
+        if event == "epoch":
+            next(trainer.network.parameters()).data.fill_(float("nan"))
+
+    with pytest.raises(UnmaskError, match="epoch 2, batch 1"):
+        trainer.fit(notify=poison)
+    assert len(Trainer(dataclasses.replace(TINY), bars, tmp_path).fit(resume=True).state_dict()) > 0
+
+
+def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing fails the old checkpoint stays, no torn file is left, and the message says what to do."""
+    trainer = Trainer(dataclasses.replace(TINY, epochs=2), bars, tmp_path)
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fill(event: str, record: dict[str, Any]) -> None:
+        if event == "epoch":
+            monkeypatch.setattr("unmask.training.checkpoint.save_file", full)
+
+    with pytest.raises(InputError, match="free some space"):
+        trainer.fit(notify=fill)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_training_rows_leave_out_copies_and_the_faceless(bars: FaceDataset) -> None:
+    """Copies of PublicTest's images and rows without a vote for an expression are in neither part; no row is in both."""
+    assert bars.votes is not None
+    votes = bars.votes.copy()
+    votes[20] = [0] * 9 + [10]
+    training, held = training_rows(dataclasses.replace(bars, votes=votes), holdout=0.2, seed=0)
+    assert len(training) + len(held) == 240 - 10 - 1
+    assert len(held) == pytest.approx(0.2 * 240, abs=12)
+    both = {image.tobytes() for image in training.images} & {image.tobytes() for image in held.images}
+    assert not both
+
+
+def test_soft_targets(bars: FaceDataset) -> None:
+    """Votes become shares; labels become one-hot rows smoothed evenly."""
+    targets = make_targets(bars, ["ferplus", "fer2013"], label_smoothing=0.7)
+    assert targets.shares["ferplus"][0].tolist() == [0, bars.labels[0] == 3, 0, bars.labels[0] == 4, 0, 0, 0, 0]
+    assert targets.shares["fer2013"][0, bars.labels[0]].item() == pytest.approx(0.4)
+    assert targets.shares["fer2013"].sum(dim=1).allclose(torch.ones(300))
+
+
+def test_soft_cross_entropy_by_hand() -> None:
+    """Two rows of weights 3 and 1 with even logits: ln 2 each, whatever the targets."""
+    loss = soft_cross_entropy(torch.zeros(2, 2), torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([3.0, 1.0]))
+    assert loss.item() == pytest.approx(np.log(2))
+
+
+def test_schedule() -> None:
+    """Up in a line, down in half a cosine, 0 at the end."""
+    rates = [learning_rate_at(step, 100, 10, 1.0) for step in range(101)]
+    assert rates[4] == 0.5
+    assert rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch = 3", "did you mean 'epochs'"),
+        ("epochs = 1.5", "expected int"),
+        ('name="a"\nversion="1"\nnetwork="resnet"\nepochs = 0', "outside its range"),
+        ('network = "resnet"\naugmentation = {spin = 3}', "spin"),
+        ("augmentation = 3", "expected a table"),
+        ("name = ", "not TOML"),
+        ("", "missing: name, version, network"),
+        ('name="a"\nversion="1"\nnetwork="resnet"\nprecision="fp8"', "precision"),
+    ],
+)
+def test_recipe_is_checked(tmp_path: Path, text: str, words: str) -> None:
+    """An unknown key, a wrong type, a wrong value: each is refused by name."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    """--set reaches into tables, reads TOML values and takes bare words for text."""
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "a"\nversion = "1"\nnetwork = "resnet"')
+    config = load_config(path, ["augmentation.flip=0", "epochs=7", "precision=fp32", "arguments.widths=[4, 8]"])
+    assert (config.augmentation.flip, config.epochs, config.precision) == (0.0, 7, "fp32")
+    assert config.arguments == {"widths": [4, 8]}
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        load_config(path, ["epochs"])
+
+
+def test_every_recipe_in_the_repository_builds_its_network() -> None:
+    """The committed recipes are valid, and their networks keep to the limit of five million parameters."""
+    recipes = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+    assert recipes
+    for path in recipes:
+        config = load_config(path)
+        network = build_network(config.network, heads={"ferplus": 8}, **config.arguments)
+        assert sum(p.numel() for p in network.parameters()) <= 5_000_000
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_network_contract(name: str) -> None:
+    """Every registered network: one output per head, any batch, in evaluation a row's logits do not depend on others."""
+    torch.manual_seed(0)
+    network = build_network(name, heads={"ferplus": 8, "fer2013": 7}).eval()
+    pixels = torch.randint(0, 256, (3, 1, 48, 48)).float()
+    with torch.no_grad():
+        logits = network(pixels)
+        alone = network(pixels[1:2])
+    assert {head: tuple(value.shape) for head, value in logits.items()} == {"ferplus": (3, 8), "fer2013": (3, 7)}
+    for head in logits:
+        torch.testing.assert_close(logits[head][1:2], alone[head], atol=1e-5, rtol=1e-4)
+
+
+def test_unknown_network_and_arguments() -> None:
+    """A wrong name is answered with the known ones, a wrong argument with its name."""
+    with pytest.raises(UnknownModelError, match="did you mean 'resnet'"):
+        build_network("resnett", heads={"fer2013": 7})
+    with pytest.raises(ConfigError, match="depth"):
+        build_network("resnet", heads={"fer2013": 7}, depth=3)
+
+
+def test_augmentation_is_seeded_and_keeps_the_range() -> None:
+    """The same seed gives the same views, another seed others; shape and range stay."""
+    pixels = torch.randint(0, 256, (8, 1, 48, 48)).float()
+    augment = Augmentation(brightness=200, contrast=0.9, erase=1.0)
+    first, again, other = (augment(pixels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == pixels.shape
+    assert first.min() >= 0
+    assert first.max() <= 255
+
+
+def test_flip_alone_mirrors() -> None:
+    """With only the flip, at probability 1, each picture is its mirror image."""
+    pixels = torch.rand(4, 1, 48, 48) * 255
+    still = Augmentation(rotation=0, zoom=0, shift=0, brightness=0, contrast=0, flip=1.0, erase=0)
+    torch.testing.assert_close(still(pixels, torch.Generator().manual_seed(0)), pixels.flip(-1), atol=0.05, rtol=0)
