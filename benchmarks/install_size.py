@@ -1,6 +1,6 @@
 """How much a bare install weighs: run it with the Python of an environment that holds unmask and nothing else.
 
-Prints the size of site-packages, pip included, and the number of packages; ends with exit code 1 when one is over its limit.
+Prints the size of site-packages, pip included, and the number of packages. The exit code is 1 when one is too large.
 """
 
 from __future__ import annotations

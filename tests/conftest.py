@@ -16,3 +16,9 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no development data in {folder}; name its folder in UNMASK_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """The portrait of the astronaut Eileen Collins (NASA, public domain) that lies in the repository."""
+    return Path(__file__).resolve().parents[1] / "docs" / "images" / "astronaut.jpg"

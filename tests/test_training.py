@@ -150,7 +150,7 @@ def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatc
 
 
 def test_training_rows_leave_out_copies_and_the_faceless(bars: FaceDataset) -> None:
-    """Copies of PublicTest's images and rows without a vote for an expression are in neither part; no row is in both."""
+    """Copies of PublicTest's images and rows without a vote for an expression are left out; no row is in both parts."""
     assert bars.votes is not None
     votes = bars.votes.copy()
     votes[20] = [0] * 9 + [10]
@@ -228,7 +228,7 @@ def test_every_recipe_in_the_repository_builds_its_network() -> None:
 
 @pytest.mark.parametrize("name", network_names())
 def test_network_contract(name: str) -> None:
-    """Every registered network: one output per head, any batch, in evaluation a row's logits do not depend on others."""
+    """Every registered network: one output per head, and in evaluation a row's logits do not depend on other rows."""
     torch.manual_seed(0)
     network = build_network(name, heads={"ferplus": 8, "fer2013": 7}).eval()
     pixels = torch.randint(0, 256, (3, 1, 48, 48)).float()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +12,9 @@ from numpy.typing import NDArray
 from unmask.errors import UnmaskError
 from unmask.expressions import Expression
 from unmask.faces import Detection, Detector, build_detector, crop, measure
-from unmask.media import Failure, Frame, Source, expand, open_frame
+from unmask.media import Failure, Frame, Source, expand, open_frame, ordered_map
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, normalised_scores
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,7 @@ class Reader:
         skip
             Called with the name of each source before it is opened; true leaves it out.
         """
-        sources: Iterable[Source] = [source] if isinstance(source, (str, Path, bytes, np.ndarray)) else source
-        inputs = (one for one in expand(sources) if skip is None or not skip(one.name))
+        inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[_Found | Failure] = []
         for found in ordered_map(lambda one: self._find(open_frame(one)), inputs, workers=workers):
             waiting.append(found)
@@ -194,25 +187,6 @@ def abstention(quality: Quality, probs: NDArray[np.float64], thresholds: Thresho
     if first - second < thresholds.min_margin:
         return Abstention.AMBIGUOUS
     return None
-
-
-def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: int) -> Iterator[Out]:
-    """``map`` by several threads: results in the order of the items, at most two items a worker in flight."""
-    if workers <= 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="unmask") as pool:
-        flight: deque[Future[Out]] = deque()
-        try:
-            for item in items:
-                flight.append(pool.submit(function, item))
-                if len(flight) >= 2 * workers:
-                    yield flight.popleft().result()
-            while flight:
-                yield flight.popleft().result()
-        finally:
-            for future in flight:
-                future.cancel()
 
 
 def load(

@@ -38,7 +38,11 @@ class Abstention(StrEnum):
 
 def _finite(what: str, *values: float) -> None:
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        try:
+            fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        except OverflowError:  # JSON may hold whole numbers that no float can
+            fine = False
+        if not fine:
             raise DataError(f"{what}: expected finite numbers, got {value!r}")
 
 
@@ -154,7 +158,8 @@ class Quality:
     roll: float | None = None
 
     def __post_init__(self) -> None:
-        _finite("quality", *(value for value in self.to_json().values() if value is not None))
+        angles = (angle for angle in (self.yaw, self.pitch, self.roll) if angle is not None)
+        _finite("quality", self.size, self.sharpness, *angles)
 
     def to_json(self) -> dict[str, float | None]:
         return {
@@ -335,6 +340,8 @@ class Reading:
         if not isinstance(value, Mapping):
             raise DataError(f"reading: expected an object, got {value!r}")
         try:
+            if not isinstance(value["faces"], list):
+                raise DataError(f"faces: expected a list, got {value['faces']!r}")
             faces = tuple(Face.from_json(face) for face in value["faces"])
             known = ("source", "width", "height", "model", "index", "time_s")
             return cls(faces=faces, **{key: value[key] for key in known})

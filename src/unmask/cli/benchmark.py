@@ -15,8 +15,8 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "benchmark",
         help="measure speed on this machine",
-        description="Measure the network alone (1 and 2 threads, 1 and 64 faces at a time) and whole pictures with each "
-        "detector. Close other programs first.",
+        description="Measure the network alone (1 and 2 threads, 1 and 64 faces at a time), and whole pictures with "
+        "each detector. Close other programs first.",
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photographs to read")
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
@@ -79,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     print("whole pictures, decoded beforehand, one thread")
     for row in pictures:
         rate = 1000 / row["ms_per_picture"]
-        print(
-            f"  {row['detector']:6} {row['picture']}: {row['faces']} faces, {row['ms_per_picture']:.1f} ms ({rate:.1f} a second)"
-        )
+        speed = f"{row['ms_per_picture']:.1f} ms ({rate:.1f} a second)"
+        print(f"  {row['detector']:6} {row['picture']}: {row['faces']} faces, {speed}")
     return 0

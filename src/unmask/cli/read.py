@@ -43,12 +43,16 @@ def add_parser(verbs: Any) -> None:
         help="picture, folder, glob, or - for standard input (one picture, or a list of paths, one a line)",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --out, else a table")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the results there instead of to standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the results there instead of to standard output"
+    )
     parser.add_argument("--annotate", type=Path, metavar="PATH", help="draw the faces: a picture, or a folder for many")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with all pictures and scores")
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
     parser.add_argument("--head", metavar="NAME", help="which output of the model to read, for example fer2013")
-    parser.add_argument("--detector", metavar="NAME", help="mtcnn, yunet or whole (default: yunet once fetched, else mtcnn)")
+    parser.add_argument(
+        "--detector", metavar="NAME", help="mtcnn, yunet or whole (default: yunet once fetched, else mtcnn)"
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="pictures decoded and searched at a time")
     parser.add_argument("--resume", action="store_true", help="go on with the JSON lines file that --out names")
     group = parser.add_argument_group("abstention", "a face beyond a threshold gets scores and no expression")

@@ -20,7 +20,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the same rows")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last epoch in OUT")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")

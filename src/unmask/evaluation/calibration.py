@@ -40,7 +40,7 @@ def fit_temperature(logits: NDArray[np.floating], shares: NDArray[np.floating], 
 
 
 def unreliable_below(values: NDArray[np.floating], right: NDArray[np.bool_], *, most: float = 0.9) -> float:
-    """The highest threshold, in steps of 0.01, below which the answers are wrong at least as often as right; 0 without one.
+    """The highest threshold below which answers are wrong at least as often as right, in steps of 0.01; 0 without one.
 
     Naming an expression there would mislead more often than inform.
 

@@ -11,14 +11,16 @@ from unmask.datasets import ferplus
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.errors import DataError
 from unmask.evaluation.metrics import evaluate_probs
-from unmask.expressions import Taxonomy, project
+from unmask.expressions import FERPLUS, Taxonomy, project
 from unmask.models import Classifier, softmax
 
 VIEWS = (1, 2)
 """Test-time views: the crop alone, or the crop and its mirror image with their logits averaged."""
 
 
-def predict(classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonomy, *, views: int = 1) -> NDArray[np.float64]:
+def predict(
+    classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonomy, *, views: int = 1
+) -> NDArray[np.float64]:
     """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``.
 
     The model's own head for the taxonomy answers; a model without one answers with its first head, projected.
@@ -30,12 +32,14 @@ def predict(classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonom
     head = own or card.heads[0]
     logits = classifier.logits(images, head=head.name)
     if views == 2:
-        logits = (logits + classifier.logits(images[:, :, ::-1], head=head.name)) / 2
+        logits = np.mean([logits, classifier.logits(images[:, :, ::-1], head=head.name)], axis=0)
     probs = softmax(logits, temperature=head.temperature)
     return probs if own else project(probs, head.taxonomy, taxonomy)
 
 
-def evaluate(classifier: Classifier, dataset: FaceDataset, *, split: str, use_votes: bool = False, views: int = 1) -> dict[str, Any]:
+def evaluate(
+    classifier: Classifier, dataset: FaceDataset, *, split: str, use_votes: bool = False, views: int = 1
+) -> dict[str, Any]:
     """Every figure of ``unmask evaluate`` for one split, also without the rows whose pixels stand in Training.
 
     Parameters
@@ -58,7 +62,7 @@ def evaluate(classifier: Classifier, dataset: FaceDataset, *, split: str, use_vo
     if use_votes:
         if part.votes is None:
             raise DataError(f"{dataset.name} has no FER+ votes; give the votes file with --ferplus")
-        labels, taxonomy = ferplus.majority(part.votes), ferplus.FERPLUS
+        labels, taxonomy = ferplus.majority(part.votes), FERPLUS
     else:
         labels, taxonomy = part.labels, part.taxonomy
     labelled = labels != UNLABELLED

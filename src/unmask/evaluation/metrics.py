@@ -18,10 +18,13 @@ def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], cl
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def expected_calibration_error(probs: NDArray[np.floating], labels: NDArray[np.int64], *, bins: int = ECE_BINS) -> float:
+def expected_calibration_error(
+    probs: NDArray[np.floating], labels: NDArray[np.int64], *, bins: int = ECE_BINS
+) -> float:
     """Mean gap between confidence and accuracy over equally wide bins of confidence, weighted by their size.
 
-    Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015); only the top class counts.
+    Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
+    Only the top class counts.
 
     Parameters
     ----------

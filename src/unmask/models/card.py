@@ -150,7 +150,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> ModelCard:
-        """Read ``model.json``. Raises ModelError, beginning with ``where``, for anything that is not as it should be."""
+        """Read ``model.json``. Raises ModelError, beginning with ``where``, for whatever is not as it should be."""
         try:
             values = json.loads(text)
             if not isinstance(values, dict):

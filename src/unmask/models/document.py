@@ -12,19 +12,19 @@ def card_markdown(card: ModelCard) -> str:
     """``CARD.md`` of a model: what it is, how it was made, what was measured, where it must not be used."""
     parts = [
         f"# {card.identity}",
-        "Reads the expression that a face shows. A score is the share of people who would label such a face so; it is not "
-        "what the person feels.",
+        "Reads the expression that a face shows. A score is the share of people who would label such a face so; it is "
+        "not what the person feels.",
         _facts(card),
         "## Measured",
         *[_figures(name, figures) for name, figures in card.metrics.items()],
         "## Abstention",
-        "A face gets scores and no expression when it fails one of these tests, in this order (all can be set by the user).",
+        "A face gets scores and no expression when it fails one of these tests, in this order. All can be set.",
         _table(("test", "threshold"), [(key, f"{value:g}") for key, value in _thresholds(card)]),
         "## Training",
         _table(("what", "value"), [(key, f"`{value}`") for key, value in card.training.items() if key != "config"]),
         "## Limits and uses out of scope",
-        "- FER2013's pictures were gathered by web search and are mostly of posed, frontal, well lit faces; groups are not "
-        "represented evenly, and the labels of fear, disgust and contempt are few and noisy.\n"
+        "- FER2013's pictures were gathered by web search and are mostly of posed, frontal, well lit faces; groups are "
+        "not represented evenly, and the labels of fear, disgust and contempt are few and noisy.\n"
         "- Faces that are turned away, hidden, very small or blurred are read badly; the reader abstains on them.\n"
         "- Not for decisions about people at work, at school, in hiring, in policing or in diagnosis (EU AI Act, Art. "
         "5(1)(f)); people who are filmed must be told (Art. 50).",

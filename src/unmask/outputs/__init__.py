@@ -8,14 +8,14 @@ from unmask.outputs.drawing import draw, save_annotated
 from unmask.outputs.json_array import JsonWriter
 from unmask.outputs.jsonl import JsonLinesWriter, done_sources
 from unmask.outputs.parquet import ParquetWriter
-from unmask.outputs.report import Report, write_report
+from unmask.outputs.report import ReportWriter, write_report
 from unmask.outputs.table import TableWriter
 from unmask.outputs.text import MEANING, frame_name, printable
 
 __all__ = [
     "Format",
     "MEANING",
-    "Report",
+    "ReportWriter",
     "Writer",
     "done_sources",
     "draw",

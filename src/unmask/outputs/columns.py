@@ -14,7 +14,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Name and type of a column; one that is ``always`` filled has a value also in the row of a frame without a face."""
+    """Name and type of a column; ``always`` says that it is filled also for a frame without a face."""
 
     name: str
     type: type[str] | type[int] | type[float]
@@ -38,11 +38,7 @@ _FACE = (
     Column("abstained", str),
 )
 _QUALITY = tuple(Column(name, float) for name in ("size", "sharpness", "yaw", "pitch", "roll"))
-_LANDMARKS = tuple(
-    Column(f"{point}_{axis}", float)
-    for point in Landmarks.__dataclass_fields__
-    for axis in ("x", "y")
-)
+_LANDMARKS = tuple(Column(f"{point}_{axis}", float) for point in Landmarks.__dataclass_fields__ for axis in ("x", "y"))
 
 
 def columns(labels: Sequence[Expression]) -> tuple[Column, ...]:

@@ -21,9 +21,9 @@ _FORMULA = re.compile(r"[=+\-@\t\r'].", re.DOTALL)
 class CsvWriter(Writer):
     """Comma-separated, with a header, quoted where need be, flushed frame by frame.
 
-    A picture may be named so that a spreadsheet would run it as a formula (``=HYPERLINK(...).jpg``). Text that begins like
-    a formula is written with an apostrophe before it, and so is text that begins with an apostrophe: to get the name back,
-    remove one leading apostrophe.
+    A picture may be named so that a spreadsheet would run it as a formula (``=HYPERLINK(...).jpg``). Text that begins
+    like a formula is written with an apostrophe before it, and so is text that begins with an apostrophe: to get the
+    name back, remove one leading apostrophe.
     """
 
     def __init__(self, target: TextIO | Path, *, labels: Sequence[Expression], append: bool = False) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +13,20 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, suggest
 from unmask.outputs.layout import place_labels
-from unmask.outputs.palette import BLACK, WHITE, Colour, face_colour, ink
+from unmask.outputs.palette import Colour, face_colour, ink
 from unmask.outputs.sink import disk_errors
 from unmask.outputs.text import percent, verdict
 from unmask.readings import Box, Face, Reading
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-_SMALLEST_TEXT = 10
-"""Pixels; below this the embedded font cannot be read."""
+_SMALLEST_TEXT = 12
+"""Pixels; much below this the embedded font cannot be read."""
+
+_DASH_DARK: Colour = (60, 60, 60)
+_DASH_LIGHT: Colour = (215, 215, 215)
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
@@ -33,8 +34,8 @@ _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = None) -> NDArray[np.uint8]:
     """The picture with a box and a label for each face.
 
-    An abstention has a thin, dashed, grey box and its reason. Line and text sizes follow the picture and its faces. A picture
-    too small for text keeps its boxes and goes without labels.
+    An abstention has a thin, dashed, grey box and its reason. Line and text sizes follow the picture and its faces. In
+    a picture so small that text would hide it (under about 64 pixels high) the boxes stand alone.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = N
     reading
         Of this picture, with its width and height.
     max_side
-        Shrink a larger picture until its longer side has this many pixels, before the marks are drawn, so that they stay
-        legible.
+        Shrink a larger picture until its longer side has this many pixels, before the marks are drawn, so that they
+        stay legible.
 
     Returns
     -------
@@ -62,7 +63,8 @@ def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = N
         (reading.height, reading.width, 3),
     ):
         raise ValueError(
-            f"{reading.source}: expected uint8 ({reading.height}, {reading.width}[, 3]), got {image.dtype} {image.shape}"
+            f"{reading.source}: expected uint8 ({reading.height}, {reading.width}[, 3]), "
+            f"got {image.dtype} {image.shape}"
         )
     canvas: Image.Image = Image.fromarray(image).convert("RGB")
     scale = min(1.0, max_side / max(canvas.size)) if max_side else 1.0
@@ -70,10 +72,10 @@ def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = N
         canvas = canvas.resize((max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale))))
     boxes = [_scaled(face.box, scale) for face in reading.faces]
     pen = ImageDraw.Draw(canvas)
-    line = max(1, round(max(canvas.size) / 500))
+    line = _line_width(boxes, max(canvas.size))
     for box, face in zip(boxes, reading.faces, strict=True):
         _draw_box(pen, box, face, line)
-    _draw_labels(pen, canvas, boxes, reading.faces, line)
+    _draw_labels(pen, boxes, reading.faces, line)
     return np.asarray(canvas).copy()
 
 
@@ -104,16 +106,74 @@ def _scaled(box: Box, scale: float) -> Box:
 
 
 def _draw_box(pen: ImageDraw, box: Box, face: Face, line: int) -> None:
-    """A coloured line between two of the opposite lightness, so that it stands out on any background."""
-    colour = face_colour(face)
-    abstained = face.expression is None
-    width = max(1, line // 2) if abstained else line
-    x1, y1, x2, y2 = (round(value) for value in box.to_json())
-    corners = [(x1, y1), (x2 - 1, y1), (x2 - 1, y2 - 1), (x1, y2 - 1), (x1, y1)]
-    halo = max(1, line // 2)
-    if abstained:
-        for start, end in pairwise(corners):
-            _draw_dashes(pen, start, end, colour, width, dash=4 * line)
+    """Lines of two lightnesses side by side, just around the face, so that one stands out on any background."""
+    thin = max(1, line // 2)
+    if face.expression is None:
+        _draw_dashes(pen, _around(box, thin), thin, dash=5 * line)
         return
-    pen.rectangle((x1 - halo, y1 - halo, max(x2 - 1, x1) + halo, max(y2 - 1, y1) + halo), outline=ink(colour), width=halo)
-    pen.rectangle((x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)), outline=colour, width=width)
+    colour = face_colour(face)
+    pen.rectangle(_around(box, line + 2 * thin), outline=ink(colour), width=line + 2 * thin)
+    pen.rectangle(_around(box, line + thin), outline=colour, width=line)
+
+
+def _around(box: Box, margin: int) -> tuple[int, int, int, int]:
+    """Outermost pixels of a frame ``margin`` pixels thick around a half-open box."""
+    x1, y1, x2, y2 = (round(value) for value in box.to_json())
+    return x1 - margin, y1 - margin, max(x1, x2 - 1) + margin, max(y1, y2 - 1) + margin
+
+
+def _draw_dashes(pen: ImageDraw, frame: tuple[int, int, int, int], width: int, dash: int) -> None:
+    x1, y1, x2, y2 = frame
+    pen.rectangle(frame, outline=_DASH_DARK, width=width)
+    for x in range(x1, x2, 2 * dash):
+        for y in (y1, y2 - width + 1):
+            pen.rectangle((x, y, min(x + dash - 1, x2), y + width - 1), fill=_DASH_LIGHT)
+    for y in range(y1, y2, 2 * dash):
+        for x in (x1, x2 - width + 1):
+            pen.rectangle((x, y, x + width - 1, min(y + dash - 1, y2)), fill=_DASH_LIGHT)
+
+
+def _draw_labels(pen: ImageDraw, boxes: Sequence[Box], faces: Sequence[Face], line: int) -> None:
+    width, height = pen.im.size
+    size = _text_size(boxes, max(width, height))
+    font, pad = _font(size), max(2, size // 4)
+    high = round(1.1 * size) + pad
+    texts = [_wording(face, font, width - 2 * pad) if 4 * high <= height else "" for face in faces]
+    shown = [number for number, text in enumerate(texts) if text]
+    sizes = [(round(font.getlength(texts[number])) + 2 * pad, high) for number in shown]
+    slots = place_labels([boxes[number] for number in shown], sizes, width, height, gap=2 * line)
+    for number, slot in zip(shown, slots, strict=True):
+        colour = face_colour(faces[number])
+        corner = (slot.x + slot.width - 1, slot.y + slot.height - 1)
+        pen.rounded_rectangle((slot.x, slot.y, *corner), radius=pad, fill=colour, outline=ink(colour))
+        middle = (slot.x + slot.width / 2, slot.y + slot.height / 2)
+        pen.text(middle, texts[number], fill=ink(colour), font=font, anchor="mm")
+
+
+def _line_width(boxes: Sequence[Box], picture: int) -> int:
+    """Pixels; see ``_text_size``."""
+    return max(1, round(min(max(_usual_side(boxes) / 30, picture / 700), picture / 150)))
+
+
+def _text_size(boxes: Sequence[Box], picture: int) -> int:
+    """Pixels, for faces in the middle of the range of sizes, within what suits the picture's longer side."""
+    return max(_SMALLEST_TEXT, round(min(max(_usual_side(boxes) / 6, 0.011 * picture), 0.03 * picture)))
+
+
+def _usual_side(boxes: Sequence[Box]) -> float:
+    return statistics.median(box.side for box in boxes) if boxes else 0.0
+
+
+def _wording(face: Face, font: FreeTypeFont | ImageFont, room: int) -> str:
+    """The longest wording of a face's label that fits into ``room`` pixels, or nothing."""
+    reading = verdict(face)
+    full = reading if face.expression is None else f"{reading} {percent(face.confidence)}"
+    return next((text for text in (full, reading) if font.getlength(text) <= room), "")
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> FreeTypeFont | ImageFont:
+    """Pillow's embedded font: it works offline and looks the same on every machine."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)

@@ -37,8 +37,8 @@ class JsonLinesWriter(Writer):
 def done_sources(path: Path) -> set[str]:
     """Sources that an earlier, perhaps interrupted run has read to their end; none where there is no file.
 
-    A torn last line does not count, nor does a film at the end of the file, which may have been cut short: both are taken
-    off when a :class:`JsonLinesWriter` appends to the file, and are read anew.
+    A torn last line does not count, nor does a film at the end of the file, which may have been cut short: both are
+    taken off when a :class:`JsonLinesWriter` appends to the file, and are read anew.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """One colour for each expression, in the drawing and in the report alike.
 
-Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which stays distinct for people who are colour-blind; its black,
-which vanishes on dark pages, is replaced by a dark wine red. A colour never stands alone: the word is always beside it.
+Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which stays distinct for people who are colour-blind; its
+black, which vanishes on dark pages, is replaced by a dark wine red. A colour never carries a meaning alone: the word
+stands beside it.
 """
 
 from __future__ import annotations

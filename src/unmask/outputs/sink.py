@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -61,11 +61,18 @@ class TextSink:
     def write(self, text: str) -> None:
         """Write and flush, so that an interrupted run keeps it."""
         stream = self.stream
-        with disk_errors(self._where):
-            stream.write(encodable(text, stream.encoding or "utf-8"))
-            stream.flush()
+        try:
+            with disk_errors(self._where):
+                stream.write(encodable(text, stream.encoding or "utf-8"))
+                stream.flush()
+        except InputError:
+            # The text still stands in the stream's buffer: to close it later would only fail a second time.
+            with suppress(InputError):
+                self.close()
+            raise
 
     def close(self) -> None:
+        """Close a file of one's own; a second call does nothing."""
         stream, self._stream = self._stream, None
         if stream is not None and self._owned:
             with disk_errors(self._where):

@@ -6,10 +6,12 @@ import unicodedata
 
 from unmask.readings import Face, Reading
 
-MEANING = (
-    "A score says how people tend to label a face that looks like this one, not what the person feels."
-)
+MEANING = "A score says how people tend to label a face that looks like this one, not what the person feels."
 """Stands wherever scores are shown to people who did not ask for them."""
+
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode's control, format (bidirectional overrides), surrogate, unassigned, line and paragraph separator."""
 
 
 def printable(text: str) -> str:
@@ -21,9 +23,6 @@ def printable(text: str) -> str:
     return "".join(
         char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSAFE else char for char in text
     )
-
-
-_UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}  # control, format (bidirectional overrides), surrogate, unassigned, line ends
 
 
 def percent(share: float) -> str:

@@ -111,7 +111,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         for parent in parents:
             table = table.setdefault(parent, {})
         table[leaf] = value
-    return _build(TrainConfig, values, str(path))
+    config: TrainConfig = _build(TrainConfig, values, str(path))
+    return config
 
 
 def _build(kind: type, values: Mapping[str, Any], where: str) -> Any:

@@ -14,7 +14,6 @@ from unmask.evaluation.calibration import fit_temperature, unreliable_below
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import TAXONOMIES
 from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds
-from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, count_macs, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Trainer
 

@@ -173,7 +173,7 @@ class Trainer:
                     "--resume from the last good epoch"
                 )
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimizer.step()
             self.average.update_parameters(self.network)
             total += value

@@ -1,0 +1,238 @@
+"""Readings as one HTML page that needs nothing else: no network, no script, no font."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.expressions import Expression
+from unmask.outputs.drawing import draw
+from unmask.outputs.palette import ABSTAINED, COLOURS, Colour
+from unmask.outputs.sink import disk_errors, encodable
+from unmask.outputs.style import STYLE
+from unmask.outputs.text import MEANING, face_count, frame_name, percent, printable, verdict
+from unmask.readings import Abstention, Box, Face, Reading
+
+THUMBNAIL_SIDE = 900
+"""Longer side of the pictures in the page, in pixels, at most."""
+
+CROP_SIDE = 72
+"""Longer side of the faces in the tables, in pixels, at most: twice what they are shown at, for fine screens."""
+
+_SPOOL_IN_MEMORY = 4 << 20
+
+
+class ReportWriter:
+    """A page of annotated pictures with a table of each face's scores, and a summary at its head.
+
+    A context manager. Pictures go to a temporary file as they come and memory stays flat; the page is written at
+    ``close``, also after an interruption, with what came until then.
+
+    Parameters
+    ----------
+    path
+        The HTML file. A page that stood there stays whole until the new one is complete.
+    title
+        Heading of the page.
+
+    Raises
+    ------
+    InputError
+        The page cannot be written.
+    """
+
+    def __init__(self, path: Path, *, title: str = "Facial expressions") -> None:
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        self._title = title
+        self._pictures = 0
+        self._empty = 0
+        self._models: set[str] = set()
+        self._shown: Counter[Expression] = Counter()
+        self._withheld: Counter[Abstention] = Counter()
+        with disk_errors(path):
+            self._page = self._part.open("wb")
+        self._body = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (closed in close)
+
+    def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
+        """Add one frame: its picture, uint8 RGB ``(H, W, 3)`` or grey ``(H, W)``, and its reading.
+
+        Raises ValueError when they are not of the same size, or after ``close``.
+        """
+        if self._body.closed:
+            raise ValueError(f"{self._path}: this report is closed")
+        article = _article(image, reading, self._pictures + 1)
+        self._pictures += 1
+        self._empty += not reading.faces
+        self._models.add(reading.model)
+        self._shown.update(face.expression for face in reading.faces if face.expression is not None)
+        self._withheld.update(face.abstained for face in reading.faces if face.abstained is not None)
+        with disk_errors(self._path):
+            self._body.write(_bytes(article))
+
+    def close(self) -> None:
+        """Write the page; a second call does nothing."""
+        if self._body.closed:
+            return
+        with self._body as body, self._page as page, disk_errors(self._path):
+            body.seek(0)
+            page.write(_bytes(self._head()))
+            shutil.copyfileobj(body, page)
+            page.write(_bytes(_FOOT))
+        with disk_errors(self._path):
+            self._part.replace(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _head(self) -> str:
+        title = _text(self._title)
+        shown, withheld = self._shown.total(), self._withheld.total()
+        counts = (
+            ("Pictures", self._pictures),
+            ("Faces", shown + withheld),
+            ("Pictures without a face", self._empty),
+            ("Faces without a named expression", withheld),
+        )
+        figures = "".join(f"<div><dt>{name}</dt><dd>{count}</dd></div>" for name, count in counts)
+        models = _text(", ".join(sorted(self._models)) or "none")
+        return (
+            _HEAD.format(title=title, style=STYLE + _colour_rules())
+            + f'<h1>{title}</h1>\n<p class="meaning">{MEANING}</p>\n'
+            + f'<section aria-label="Summary"><dl class="figures">{figures}</dl>\n<div class="counts">'
+            + _count_table("Expression", [(str(name), str(name), count) for name, count in self._shown.most_common()])
+            + _count_table("No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()])
+            + f"</div>\n<p>Read by the model {models}.</p></section>\n<main>\n"
+        )
+
+
+def write_report(
+    path: Path, items: Iterable[tuple[NDArray[np.uint8], Reading]], *, title: str = "Facial expressions"
+) -> None:
+    """Write a page of pictures and their readings; see :class:`ReportWriter` for the parameters and errors."""
+    with ReportWriter(path, title=title) as report:
+        for image, reading in items:
+            report.add(image, reading)
+
+
+def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:
+    name = _text(frame_name(reading))
+    words = ", ".join(verdict(face) for face in reading.faces)
+    alt = _text(f"{face_count(len(reading.faces))} marked{': ' if words else ''}{words}")
+    return (
+        f'<article aria-labelledby="p{number}"><h2 id="p{number}">{name}</h2>\n'
+        f'<p class="about">{reading.width} x {reading.height} pixels, {face_count(len(reading.faces))}</p>\n'
+        f'<img src="{_data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE))}" alt="{alt}" loading="lazy">\n'
+        f"{_face_table(image, reading.faces, number) if reading.faces else ''}</article>\n"
+    )
+
+
+def _face_table(image: NDArray[np.uint8], faces: Sequence[Face], number: int) -> str:
+    labels = list(faces[0].scores)
+    heads = "".join(f'<th scope="col"><abbr title="{label}">{label[:3]}</abbr></th>' for label in labels)
+    lines = "".join(_face_row(face, i, labels, _crop(image, face.box)) for i, face in enumerate(faces))
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="p{number}"><table class="faces">'
+        "<caption>Scores in percent, faces from left to right</caption>"
+        f'<thead><tr><th scope="col">Face</th><th scope="col">Expression</th>{heads}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _face_row(face: Face, number: int, labels: Sequence[Expression], crop: NDArray[np.uint8]) -> str:
+    colour = "none" if face.expression is None else str(face.expression)
+    cells = "".join(_score_cell(face, label) for label in labels)
+    name = f'<th scope="row"><span class="chip {colour}"></span>{verdict(face)}</th>'
+    picture = f'<img src="{_data_uri(crop)}" alt="">' if crop.size else ""
+    return f"<tr><td>{number}{picture}</td>{name}{cells}</tr>\n"
+
+
+def _crop(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """The part of the picture in the box, at most ``CROP_SIDE`` pixels wide and high; empty for a box outside it."""
+    from PIL import Image
+
+    x1, y1, x2, y2 = (max(0, round(value)) for value in box.to_json())
+    crop = image[y1:y2, x1:x2]
+    if not crop.size:
+        return crop
+    picture = Image.fromarray(crop)
+    picture.thumbnail((CROP_SIDE, CROP_SIDE))
+    return np.asarray(picture)
+
+
+def _score_cell(face: Face, label: Expression) -> str:
+    share = face.scores.get(label, 0.0)
+    top = " top" if label == face.expression else ""
+    return f'<td class="bar {label}{top}" style="--s:{share:.3f}">{100 * share:.0f}</td>'
+
+
+def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
+    """Names, the colour class of each and its count, as a table with bars; nothing where there is nothing to count."""
+    if not counts:
+        return ""
+    total = sum(count for *_, count in counts)
+    lines = "".join(
+        f'<tr><th scope="row"><span class="chip {colour}"></span>{_text(name)}</th><td>{count}</td>'
+        f'<td class="bar {colour}" style="--s:{count / total:.3f}">{percent(count / total)}</td></tr>\n'
+        for name, colour, count in counts
+    )
+    return (
+        f'<table><thead><tr><th scope="col">{heading}</th><th scope="col">Faces</th><th scope="col">Share</th></tr>'
+        f"</thead><tbody>{lines}</tbody></table>"
+    )
+
+
+def _colour_rules() -> str:
+    """A class for each expression that sets the colour of its bars and chips."""
+    colours: list[tuple[str, Colour]] = [*COLOURS.items(), ("none", ABSTAINED)]
+    return "\n".join(f".{name} {{ --c: rgb{colour}; }}" for name, colour in colours)
+
+
+def _data_uri(image: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=82, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
+def _bytes(text: str) -> bytes:
+    return encodable(text).encode("utf-8")
+
+
+_HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+"""
+
+_FOOT = "</main>\n</body>\n</html>\n"

@@ -1,0 +1,244 @@
+"""The command line as a user meets it: output, files, exit codes, messages without tracebacks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unmask.cli import build_parser, main
+from unmask.models import bundled_models
+from unmask.readings import Reading
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one command."""
+    code = main(arguments)
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def landscape(tmp_path: Path) -> Path:
+    """A picture without a face: sky, hills and a lake."""
+    y, x = np.mgrid[0:300, 0:400]
+    picture = np.stack([110 + y // 4, 150 + y // 5, 230 - y // 3], axis=-1)
+    picture[y > 170 + 25 * np.sin(x / 50)] = (60, 110, 50)
+    picture[y > 250] = (70, 100, 140)
+    path = tmp_path / "landscape.png"
+    Image.fromarray(picture.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: Path, landscape: Path) -> Path:
+    """A folder with a portrait, a landscape and a file that is no picture."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(photo, folder / "a.jpg")
+    (folder / "b.jpg").write_text("no picture")
+    shutil.copy(landscape, folder / "c.png")
+    return folder
+
+
+def test_the_astronaut_is_happy(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+    """The main job: one face, in the right place, happy, with all scores."""
+    code, out, _ = run(capsys, "read", str(photo), "--format", "json")
+    (reading,) = json.loads(out)
+    (face,) = reading["faces"]
+    assert code == 0
+    assert (reading["width"], reading["height"], reading["time_s"]) == (512, 512, None)
+    assert face["expression"] == "happy"
+    assert face["confidence"] > 0.7
+    assert len(face["scores"]) == 8
+    assert sum(face["scores"].values()) == pytest.approx(1)
+    x1, y1, x2, y2 = face["box"]
+    assert 150 < x1 < 200 < 250 < x2 < 300  # where her face is, by eye
+    assert 50 < y1 < 90 < 160 < y2 < 220
+
+
+def test_the_table(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+    """The default output names the expression and shows every score."""
+    code, out, _ = run(capsys, "read", str(photo))
+    assert code == 0
+    assert "happy" in out
+    assert out.count("%") >= 8
+
+
+def test_a_landscape_is_a_frame_without_a_face(capsys: pytest.CaptureFixture[str], landscape: Path) -> None:
+    """No face is a result, not a failure."""
+    code, out, err = run(capsys, "read", str(landscape), "--format", "jsonl")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["faces"] == []
+
+
+def test_a_folder_with_a_bad_file(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:
+    """The bad file is reported and left out, the rest is read in order, the exit code is 1."""
+    out_file = tmp_path / "out.csv"
+    code, out, err = run(capsys, "read", str(folder), "--out", str(out_file), "--workers", "2")
+    assert (code, out) == (1, "")
+    assert "b.jpg" in err
+    assert "1 of 3" in err
+    rows = list(csv.DictReader(io.StringIO(out_file.read_text())))
+    assert [Path(row["source"]).name for row in rows] == ["a.jpg", "c.png"]
+    assert [row["expression"] for row in rows] == ["happy", ""]
+
+
+def test_workers_change_nothing(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Any number of workers gives the same bytes."""
+    outputs = {run(capsys, "read", str(folder), "--format", "jsonl", "--workers", n)[1] for n in ("1", "3")}
+    assert len(outputs) == 1
+
+
+def test_resume_reads_nothing_twice(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted run that is resumed opens only what is missing, and ends with the file of an unbroken run."""
+    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
+    (folder / "b.jpg").unlink()
+    assert run(capsys, "read", str(folder), "--out", str(whole))[0] == 0
+    lines = whole.read_text().splitlines(keepends=True)
+    broken.write_text(lines[0] + lines[1][:40])  # torn in its second line
+
+    import unmask.reader
+
+    opened: list[str] = []
+    original = unmask.reader.open_frame
+
+    def watch(one: object) -> object:
+        opened.append(Path(one.name).name)  # type: ignore[attr-defined]
+        return original(one)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(unmask.reader, "open_frame", watch)
+    assert run(capsys, "read", str(folder), "--out", str(broken), "--resume")[0] == 0
+    assert opened == ["c.png"]
+    assert broken.read_text() == whole.read_text()
+
+
+def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, folder: Path, tmp_path: Path) -> None:
+    """One picture into a file, many into a folder; the drawing has the picture's size and differs at the box."""
+    target = tmp_path / "drawn.png"
+    assert run(capsys, "read", str(photo), "--annotate", str(target))[0] == 0
+    with Image.open(target) as drawn, Image.open(photo) as original:
+        assert drawn.size == original.size
+        difference = np.asarray(drawn).astype(int) - np.asarray(original)
+    assert 0.002 < (np.abs(difference).max(axis=2) > 60).mean() < 0.2
+    assert run(capsys, "read", str(folder), "--annotate", str(tmp_path / "many"))[0] == 1
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.png", "c.png"]
+    code, _, err = run(capsys, "read", str(folder), "--annotate", str(target))
+    assert code == 2
+    assert "name a folder" in err
+
+
+def test_report(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """The page holds its picture and reaches for nothing elsewhere."""
+    page = tmp_path / "page.html"
+    assert run(capsys, "read", str(photo), "--report", str(page))[0] == 0
+    text = page.read_text()
+    assert "data:image/jpeg;base64," in text
+    assert "happy" in text
+    assert 'src="http' not in text
+
+
+def test_list_from_standard_input(
+    capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths, one a line, and a picture itself."""
+    for content in (f"{photo}\n".encode(), photo.read_bytes()):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        code, out, _ = run(capsys, "read", "-", "--format", "jsonl")
+        assert code == 0
+        assert Reading.from_line(out).faces[0].expression == "happy"
+
+
+def test_other_head(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+    """The second output has FER2013's seven labels in the order of its codes."""
+    _, out, _ = run(capsys, "read", str(photo), "--format", "jsonl", "--head", "fer2013")
+    (face,) = json.loads(out)["faces"]
+    assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    assert face["expression"] == "happy"
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--min-size", "5000"), "too small"),
+        (("--min-sharpness", "1e6"), "blurred"),
+        (("--max-yaw", "0"), "turned away"),
+        (("--min-confidence", "1.1"), "low confidence"),
+        (("--min-confidence", "0", "--min-margin", "1.1"), "ambiguous"),
+    ],
+)
+def test_each_reason_for_abstaining(
+    capsys: pytest.CaptureFixture[str], photo: Path, option: tuple[str, ...], reason: str
+) -> None:
+    """Each threshold can be set, and gives its own reason; scores are there all the same."""
+    _, out, _ = run(capsys, "read", str(photo), "--format", "jsonl", *option)
+    (face,) = json.loads(out)["faces"]
+    assert face["expression"] is None
+    assert face["abstained"] == reason
+    assert max(face["scores"], key=face["scores"].get) == "happy"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("read", "missing.jpg"), 1, "missing.jpg"),
+        (("read", "x.jpg", "--model", "smal"), 2, "did you mean 'small'"),
+        (("read", "x.jpg", "--detector", "yunett"), 2, "did you mean 'yunet'"),
+        (("read", "x.jpg", "--head", "fer"), 1, "fer2013"),
+        (("read", "x.jpg", "--format", "parquet"), 2, "--out"),
+        (("read", "x.jpg", "--resume"), 2, "--out FILE.jsonl"),
+        (("read", "x.jpg", "--workers", "0"), 2, "at least 1"),
+        (("read", "x.jpg", "--min-size", "-3"), 2, "min_size"),
+        (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
+        (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
+        (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
+        (("models", "show", "smal"), 2, "did you mean 'small'"),
+        (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
+        ((), 2, "usage"),
+        (("read",), 2, "SOURCE"),
+        (("raed",), 2, "invalid choice"),
+    ],
+)
+def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, words: str) -> None:
+    """Each mistake has its exit code and a message that names the next step."""
+    actual, out, err = run(capsys, *arguments)
+    assert (actual, out) == (code, "")
+    assert words in err
+
+
+def test_models(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """The list has what tools rely on; a packed model reads as the one in the package."""
+    _, out, _ = run(capsys, "models", "list", "--format", "json")
+    entries = json.loads(out)
+    assert [entry["name"] for entry in entries] == sorted(bundled_models())
+    keys = {"name", "version", "parameters", "macs", "bytes", "taxonomy", "input", "bundled", "licence", "accuracy"}
+    assert all(keys <= set(entry) for entry in entries)
+    assert run(capsys, "models", "show")[1].startswith("# small@")
+    archive = tmp_path / "packed.unmask"
+    assert run(capsys, "models", "export", "small", str(archive))[0] == 0
+    direct = run(capsys, "read", str(photo), "--format", "jsonl")[1]
+    assert run(capsys, "read", str(photo), "--format", "jsonl", "--model", str(archive))[1] == direct
+
+
+def test_every_verb_has_help() -> None:
+    """The help of every verb and action can be printed and says what each option is for."""
+
+    def check(parser: object) -> None:
+        for action in parser._actions:  # type: ignore[attr-defined]
+            choices = getattr(action, "choices", None)
+            if isinstance(choices, dict):
+                for child in choices.values():
+                    child.format_help()
+                    check(child)
+
+    check(build_parser())

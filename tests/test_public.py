@@ -1,0 +1,71 @@
+"""The public surface, and what importing and starting cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unmask
+
+HEAVY = ("torch", "sklearn", "matplotlib", "pandas", "PIL", "cv2", "onnxruntime", "pyarrow")
+
+
+def modules_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after a statement."""
+    code = f"import sys\n{statement}\nprint('\\n' + ' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import unmask",
+        "from unmask.cli import main; main(['--help'])",
+        "from unmask.cli import main; main(['read', '--help'])",
+    ],
+)
+def test_nothing_heavy_is_loaded(statement: str) -> None:
+    """Importing the package and asking for help load no library that takes time."""
+    assert not modules_after(statement) & set(HEAVY)
+
+
+def test_reading_loads_no_training_library(photo: Path) -> None:
+    """Reading a photograph needs neither PyTorch nor scikit-learn nor matplotlib nor pandas."""
+    loaded = modules_after(f"import unmask; unmask.read({str(photo)!r})")
+    assert not loaded & {"torch", "sklearn", "matplotlib", "pandas", "pyarrow"}
+
+
+def test_exported_names() -> None:
+    """The public names are written down, exist, and there are no others."""
+    assert unmask.__all__ == [
+        "FER2013",
+        "FERPLUS",
+        "Abstention",
+        "Box",
+        "Expression",
+        "Face",
+        "Landmarks",
+        "Quality",
+        "Reader",
+        "Reading",
+        "Taxonomy",
+        "Thresholds",
+        "UnmaskError",
+        "load",
+        "read",
+    ]
+    for name in unmask.__all__:
+        assert getattr(unmask, name) is not None
+    assert dir(unmask) == sorted(unmask.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'emotion'"):
+        _ = unmask.emotion
+
+
+def test_module_runs() -> None:
+    """``python -m unmask --version`` prints the version."""
+    result = subprocess.run([sys.executable, "-m", "unmask", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("unmask 0.")
