@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from unmask.cli import build_parser, main
+from unmask.cli.read import FORMATS
 from unmask.models import bundled_models
+from unmask.outputs import format_names
 from unmask.readings import Reading
 
 
@@ -201,6 +203,7 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--min-size", "-3"), 2, "min_size"),
         (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
         (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
+        (("read", "x.jpg", "--annotate", "drawn.webp"), 2, "JPEG or PNG"),
         (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
         (("models", "show", "smal"), 2, "did you mean 'small'"),
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
@@ -214,6 +217,11 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     actual, out, err = run(capsys, *arguments)
     assert (actual, out) == (code, "")
     assert words in err
+
+
+def test_formats_of_the_command_line() -> None:
+    """The command line offers every registered format (its own list keeps --help light)."""
+    assert sorted(FORMATS) == format_names()
 
 
 def test_models(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ def large(side: int = 64) -> Pillow.Image:
     return Pillow.fromarray(np.stack([x * 4, y * 4, (x * y) % 251], axis=-1).astype(np.uint8))
 
 
+def smooth() -> Pillow.Image:
+    """Colours that change slowly, so that compression loses little of them; RGB."""
+    y, x = np.mgrid[:64, :64]
+    return Pillow.fromarray(np.stack([x * 3, y * 3, 100 + x], axis=-1).astype(np.uint8))
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     """One chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -82,6 +88,7 @@ def over_white(colours: NDArray[np.uint8], alpha: int) -> NDArray[np.uint8]:
     return np.rint(255 + (colours.astype(float) - 255) * alpha / 255).astype(np.uint8)
 
 
+OTHER = Pillow.new("RGB", (3, 2), "teal")
 SIXTEEN_BIT = np.array([[0, 255, 256], [0x7FFF, 0xFF00, 0xFFFF]], dtype=np.uint16)
 BILEVEL = Pillow.fromarray(np.array([[0, 255, 0], [255, 0, 255]], np.uint8)).convert("1")
 PALETTE = Pillow.fromarray(RGB).quantize(6)
@@ -96,7 +103,8 @@ LOSSLESS = [
     ("png palette", encode(PALETTE, "PNG"), RGB),
     ("png grey palette", encode(GREY_PALETTE, "PNG"), [[200, 9, 100], [50, 100, 9]]),
     ("png palette, one colour clear", encode(GREY_PALETTE, "PNG", transparency=1), [[200, 255, 100], [50, 100, 255]]),
-    ("png palette, alphas", encode(GREY_PALETTE, "PNG", transparency=b"\xff\x00\x80"), [[200, 255, 177], [50, 177, 255]]),
+    ("png palette, several alphas",
+     encode(GREY_PALETTE, "PNG", transparency=b"\xff\x00\x80"), [[200, 255, 177], [50, 177, 255]]),
     ("png rgba", encode(Pillow.fromarray(with_alpha(RGB, 128)), "PNG"), over_white(RGB, 128)),
     ("png clear", encode(Pillow.fromarray(with_alpha(RGB, 0)), "PNG"), np.full_like(RGB, 255)),
     ("png grey and alpha", encode(Pillow.fromarray(with_alpha(GREY, 51), "LA"), "PNG"), over_white(GREY, 51)),
@@ -105,26 +113,27 @@ LOSSLESS = [
     ("png 16 bit", encode(Pillow.fromarray(SIXTEEN_BIT), "PNG"), [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
     ("png 16 bit, one grey clear", encode(Pillow.fromarray(SIXTEEN_BIT), "PNG", transparency=256),
      [[0, 0, 255], [0x7F, 0xFF, 0xFF]]),
-    ("png animated", encode(Pillow.fromarray(RGB), "PNG", save_all=True, append_images=[large(3).crop((0, 0, 3, 2))]), RGB),
+    ("png animated", encode(Pillow.fromarray(RGB), "PNG", save_all=True, append_images=[OTHER]), RGB),
     ("bmp rgb", encode(Pillow.fromarray(RGB), "BMP"), RGB),
     ("bmp grey", encode(Pillow.fromarray(GREY), "BMP"), GREY),
     ("bmp one bit", encode(BILEVEL, "BMP"), [[0, 255, 0], [255, 0, 255]]),
     ("gif", encode(PALETTE, "GIF"), RGB),
-    ("gif animated", encode(PALETTE, "GIF", save_all=True, append_images=[large(3).crop((0, 0, 3, 2))]), RGB),
+    ("gif animated", encode(PALETTE, "GIF", save_all=True, append_images=[OTHER]), RGB),
     ("gif, one colour clear", encode(GREY_PALETTE, "GIF", transparency=1), [[200, 255, 100], [50, 100, 255]]),
     ("tiff rgb", encode(Pillow.fromarray(RGB), "TIFF"), RGB),
     ("tiff rgb deflated", encode(Pillow.fromarray(RGB), "TIFF", compression="tiff_deflate"), RGB),
     ("tiff grey", encode(Pillow.fromarray(GREY), "TIFF", compression="tiff_lzw"), GREY),
     ("tiff 16 bit", encode(Pillow.fromarray(SIXTEEN_BIT), "TIFF"), [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
-    ("tiff 16 bit, big endian", encode(Pillow.fromarray(SIXTEEN_BIT.astype(">u2")), "TIFF"), [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
-    ("tiff 16 bit lzw", encode(Pillow.fromarray(SIXTEEN_BIT), "TIFF", compression="tiff_lzw"), [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
+    ("tiff 16 bit, big endian", encode(Pillow.fromarray(SIXTEEN_BIT.astype(">u2")), "TIFF"),
+     [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
+    ("tiff 16 bit lzw", encode(Pillow.fromarray(SIXTEEN_BIT), "TIFF", compression="tiff_lzw"),
+     [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
     ("tiff of pages", encode(Pillow.fromarray(RGB), "TIFF", save_all=True, append_images=[large(9)]), RGB),
     ("tiff cmyk", encode(Pillow.fromarray(RGB).convert("CMYK"), "TIFF"), RGB),
     ("tiff rgba", encode(Pillow.fromarray(with_alpha(RGB, 128)), "TIFF"), over_white(RGB, 128)),
     ("webp lossless", encode(Pillow.fromarray(RGB), "WEBP", lossless=True), RGB),
     ("webp rgba", encode(Pillow.fromarray(with_alpha(RGB, 128)), "WEBP", lossless=True), over_white(RGB, 128)),
-    ("webp animated", encode(Pillow.fromarray(RGB), "WEBP", lossless=True, save_all=True,
-     append_images=[large(3).crop((0, 0, 3, 2))]), RGB),
+    ("webp animated", encode(Pillow.fromarray(RGB), "WEBP", lossless=True, save_all=True, append_images=[OTHER]), RGB),
 ]  # fmt: skip
 
 
@@ -151,13 +160,10 @@ LOSSY = [
 @pytest.mark.parametrize(("format_", "mode", "options"), [row[1:] for row in LOSSY], ids=[row[0] for row in LOSSY])
 def test_lossy_files_decode_to_nearly_their_pixels(format_: str, mode: str, options: dict[str, Any]) -> None:
     """Lossy formats give the picture to within what compression at quality 95 loses on smooth colours."""
-    y, x = np.mgrid[:64, :64]
-    smooth = Pillow.fromarray(np.stack([x * 3, y * 3, 100 + x], axis=-1).astype(np.uint8))
-    if mode == "L":
-        smooth = smooth.convert("L")
-    image = decode(encode(smooth.convert(mode), format_, quality=95, **options))
+    picture = smooth().convert("L") if mode == "L" else smooth()
+    image = decode(encode(picture.convert(mode), format_, quality=95, **options))
     assert image.shape == ((64, 64) if mode == "L" else (64, 64, 3))
-    assert np.abs(image.astype(int) - np.asarray(smooth)).mean() < 2
+    assert np.abs(image.astype(int) - np.asarray(picture)).mean() < 2
 
 
 def stored_for(upright: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:
@@ -197,7 +203,9 @@ def test_orientations_give_the_same_pixels(format_: str, code: int) -> None:
 def test_orientations_of_a_photo(code: int) -> None:
     """JPEG, as cameras write it: stored turned, it decodes to what it decodes to when stored upright."""
     upright = np.asarray(large())[:48]  # whole blocks of 16, so that turning moves no block's border
-    stored = encode(Pillow.fromarray(stored_for(upright, code)), "JPEG", exif=orientation(code), quality=100, subsampling=0)
+    stored = encode(
+        Pillow.fromarray(stored_for(upright, code)), "JPEG", exif=orientation(code), quality=100, subsampling=0
+    )
     image = decode(stored)
     assert image.shape == (48, 64, 3)
     assert np.abs(image.astype(int) - upright).mean() < 1.5
@@ -236,6 +244,13 @@ def test_damaged_camera_data_do_not_spoil_a_picture(exif: bytes, recwarn: pytest
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("format_", ["PNG", "WEBP"])
+def test_camera_data_that_are_none_do_not_spoil_a_picture(format_: str) -> None:
+    """Formats whose camera data are parsed only for the orientation are as forgiving."""
+    data = encode(Pillow.fromarray(RGB), format_, exif=b"Exif\0\0not a header at all", lossless=True)
+    np.testing.assert_array_equal(decode(data), RGB)
+
+
 REFUSED = [
     # name, bytes, what the message must say
     ("nothing", b"", "zero bytes"),
@@ -259,6 +274,7 @@ def test_what_is_no_picture_is_refused(data: bytes, says: str) -> None:
     assert says in str(caught.value)
 
 
+STEPS = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 SOUND = {
     "jpeg": encode(large(), "JPEG"),
     "jpeg progressive": encode(large(), "JPEG", progressive=True),
@@ -269,7 +285,7 @@ SOUND = {
     "bmp": encode(large(), "BMP"),
     "tiff": encode(large(), "TIFF"),
     "tiff deflated": encode(large(), "TIFF", compression="tiff_deflate", tiffinfo={274: 6}),
-    "tiff lzw 16 bit": encode(Pillow.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)), "TIFF", compression="tiff_lzw"),
+    "tiff lzw 16 bit": encode(Pillow.fromarray(STEPS), "TIFF", compression="tiff_lzw"),
     "tiff jpeg": encode(large(), "TIFF", compression="jpeg"),
     "webp": encode(large(), "WEBP"),
     "webp lossless": encode(large(), "WEBP", lossless=True, exif=orientation(6)),
@@ -302,17 +318,14 @@ def test_random_bytes_give_input_errors(data: bytes, kind: str, keep: int) -> No
     near_the_start=st.booleans(),
 )
 @settings(max_examples=1200, deadline=None)
-def test_damaged_files_give_input_errors(
-    kind: str, changes: list[tuple[float, int]], near_the_start: bool
-) -> None:
+def test_damaged_files_give_input_errors(kind: str, changes: list[tuple[float, int]], near_the_start: bool) -> None:
     """Bytes changed anywhere, and in headers above all, give a picture or InputError, and no warning."""
     data = bytearray(SOUND[kind])
     for place, value in changes:
         data[int(place * min(len(data), 200 if near_the_start else len(data)))] = value
     try:
         image = decode(bytes(data), max_pixels=1_000_000)
-    except InputError as error:
-        assert str(error).startswith("image: ")
+    except InputError:
         return
     assert image.dtype == np.uint8
     assert image.shape[2:] in ((), (3,))
@@ -395,13 +408,14 @@ def test_memory_is_bounded(kind: str, tmp_path: Path) -> None:
     """Decoding takes at most the 24 bytes a pixel that are promised, and refusing takes nothing."""
     side = 2000
     picture = large(side).convert("RGB" if kind == "JPEG" else "RGBA")
-    options: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "JPEG": {"exif": orientation(6), "progressive": True, "subsampling": 0},
         "PNG": {"exif": orientation(6), "compress_level": 1},
         "WEBP": {"exif": orientation(6), "lossless": True, "quality": 0, "method": 0},
         "TIFF": {"tiffinfo": {274: 6, 278: side}, "compression": "tiff_deflate"},
         "header": {},
-    }[kind]
+    }
+    options = every[kind]
     format_ = "PNG" if kind == "header" else kind
     path = tmp_path / "picture"
     path.write_bytes(png_header(30_000, 30_000) if kind == "header" else encode(picture, format_, **options))
@@ -423,9 +437,9 @@ def test_heic_with_its_package() -> None:
     """A HEIC picture is read, without telling Pillow of the format for everybody."""
     heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     buffer = io.BytesIO()
-    heif.from_pillow(large()).save(buffer, quality=95)
+    heif.from_pillow(smooth()).save(buffer, quality=95)
     image = decode(buffer.getvalue())
-    assert np.abs(image.astype(int) - np.asarray(large())).mean() < 12
+    assert np.abs(image.astype(int) - np.asarray(smooth())).mean() < 2
     assert "HEIF" not in Pillow.OPEN
     with pytest.raises(InputError):
         decode(buffer.getvalue()[:300])

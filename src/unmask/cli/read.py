@@ -67,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.cli.progress import Progress
     from unmask.media import Failure, count
     from unmask.outputs import done_sources, format_of, open_writer
+    from unmask.outputs.drawing import annotated_format
     from unmask.reader import load
 
     kind = arguments.format or (format_of(arguments.out) if arguments.out else "table")
@@ -75,8 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume and (kind != "jsonl" or arguments.out is None):
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
     total = count(arguments.sources)
-    if total is not None and total > 1 and arguments.annotate and _is_picture(arguments.annotate):
-        raise ConfigError(f"--annotate {arguments.annotate} names one picture, but there are {total}; name a folder")
+    if arguments.annotate and _names_one(arguments.annotate):
+        annotated_format(arguments.annotate)
+        if total is not None and total > 1:
+            raise ConfigError(f"--annotate {arguments.annotate} names one picture, but there are {total}; name a folder")
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     done = done_sources(arguments.out) if arguments.resume and arguments.out.exists() else set()
@@ -118,8 +121,9 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         raise ConfigError(str(error)) from None
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") and not path.is_dir()
+def _names_one(path: Path) -> bool:
+    """Whether --annotate names a picture, not a folder."""
+    return bool(path.suffix) and not path.is_dir()
 
 
 class _Pictures:
@@ -133,7 +137,7 @@ class _Pictures:
 
     def __enter__(self) -> _Pictures:
         if self.report:
-            from unmask.outputs.report import ReportWriter
+            from unmask.outputs import ReportWriter
 
             self._page = self._stack.enter_context(ReportWriter(self.report))
         return self
@@ -144,7 +148,7 @@ class _Pictures:
     def add(self, frame: Frame, reading: Reading) -> None:
         """Draw one reading."""
         if self.annotate:
-            from unmask.outputs.drawing import save_annotated
+            from unmask.outputs import save_annotated
 
             save_annotated(frame.image, reading, self._target(reading.source))
         if self._page:
@@ -153,7 +157,7 @@ class _Pictures:
     def _target(self, source: str) -> Path:
         """Where to draw: the picture itself, or a name in the folder that no other source has taken."""
         assert self.annotate is not None
-        if _is_picture(self.annotate):
+        if _names_one(self.annotate):
             if self._used:
                 raise ConfigError(f"--annotate {self.annotate} names one picture, but there are more; name a folder")
             self._used.add(self.annotate)

@@ -52,12 +52,12 @@ class Detector(Protocol):
         """Faces of a picture, ``uint8`` RGB ``(H, W, 3)`` or grey ``(H, W)``, in its pixels; an empty list without any."""
 
 
-def working_copy(image: NDArray[np.uint8], *, longest: int) -> tuple[NDArray[np.uint8], float, float]:
+def working_copy(image: NDArray[np.uint8], *, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A picture as RGB, reduced until its longer side has at most ``longest`` pixels.
 
     Returns
     -------
-    The RGB copy ``(h, w, 3)``, and the width and height of one of its pixels in pixels of the picture.
+    The RGB copy ``(h, w, 3)``, and the width and height ``(2,)`` of one of its pixels in pixels of the picture.
     """
     height, width = image.shape[:2]
     factor = min(1.0, longest / max(height, width))
@@ -66,4 +66,4 @@ def working_copy(image: NDArray[np.uint8], *, longest: int) -> tuple[NDArray[np.
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     if image.ndim == 2:
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    return image, width / image.shape[1], height / image.shape[0]
+    return image, np.array([width / image.shape[1], height / image.shape[0]])

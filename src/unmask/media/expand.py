@@ -76,7 +76,7 @@ def _expand_path(text: str) -> Iterator[Input]:
             yield Input(str(path), path)
         else:
             yield from _matches(text)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+    except OSError as error:
         yield _failed(text, f"cannot be read ({error}); check the path")
 
 
@@ -111,7 +111,7 @@ def _walk(top: Path) -> Iterator[Input]:
             yield _failed(str(path), f"cannot be listed ({error.strerror}); change its permissions, or leave it out")
             continue
         wanted = [entry for entry in found if entry[1] or entry[0].suffix.lower() in PICTURE_SUFFIXES]
-        waiting.extend(sorted(wanted, key=lambda entry: natural_key(entry[0]), reverse=True))
+        waiting.extend(sorted(wanted, key=lambda entry: natural_key(entry[0].name), reverse=True))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -79,6 +79,14 @@ def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = N
     return np.asarray(canvas).copy()
 
 
+def annotated_format(path: Path) -> str:
+    """Pillow's name of the format that an annotated picture's suffix stands for. Raises ConfigError for others."""
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise ConfigError(f"{path}: annotated pictures are JPEG or PNG; {suggest(suffix, _FORMATS)}")
+    return _FORMATS[suffix]
+
+
 def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path) -> None:
     """Write :func:`draw`'s picture as JPEG or PNG, by the suffix of ``path``.
 
@@ -93,12 +101,10 @@ def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path) -> No
     """
     from PIL import Image
 
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise ConfigError(f"{path}: annotated pictures are JPEG or PNG; {suggest(suffix, _FORMATS)}")
+    kind = annotated_format(path)
     with disk_errors(path):
         # Full colour resolution: JPEG's usual halving smears thin coloured lines.
-        Image.fromarray(draw(image, reading)).save(path, format=_FORMATS[suffix], quality=92, subsampling=0)
+        Image.fromarray(draw(image, reading)).save(path, format=kind, quality=92, subsampling=0)
 
 
 def _scaled(box: Box, scale: float) -> Box:

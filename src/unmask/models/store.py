@@ -1,0 +1,216 @@
+"""Published files that are not in the package: where they lie, and how they are fetched when a user asks for them.
+
+Nothing here goes to the network unless :func:`fetch` is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from unmask.errors import ModelError, UnknownModelError, suggest
+
+FOLDER_VARIABLE = "UNMASK_MODELS"
+"""Environment variable that names the folder of fetched files."""
+
+_CHUNK = 1 << 16
+_TIMEOUT_S = 30.0
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes received so far and the bytes in all."""
+
+Opener = Callable[[str], IO[bytes]]
+"""Opens a URL for reading; raises OSError when it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A published file that unmask knows by its checksum.
+
+    Parameters
+    ----------
+    name
+        What it is called on the command line.
+    file_name
+        What it is called on disk.
+    url
+        Where it is published; ``https``.
+    sha256
+        Checksum, in hexadecimal.
+    size
+        In bytes.
+    licence
+        SPDX identifier.
+    """
+
+    name: str
+    file_name: str
+    url: str
+    sha256: str
+    size: int
+    licence: str
+
+
+FETCHABLE: Mapping[str, RemoteFile] = {
+    file.name: file
+    for file in (
+        RemoteFile(
+            name="yunet",
+            file_name="face_detection_yunet_2023mar.onnx",
+            url=(
+                "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+                "face_detection_yunet_2023mar.onnx"
+            ),
+            sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            size=232589,
+            licence="MIT",
+        ),
+    )
+}
+"""The files that :func:`fetch` can bring, by name."""
+
+
+def models_folder() -> Path:
+    """The folder that ``UNMASK_MODELS`` names, else ``unmask`` in the user's data folder. It need not exist."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "unmask"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "unmask"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "unmask"
+
+
+def find(name: str) -> Path | None:
+    """The fetched file of this name, or None where it is not in the folder.
+
+    Raises
+    ------
+    UnknownModelError
+        The name is not among :data:`FETCHABLE`.
+    ModelError
+        The file is there and is not the published one, or cannot be read.
+    """
+    file = _known(name)
+    path = models_folder() / file.file_name
+    try:
+        status = path.stat()
+        found = _checksum(path, status.st_mtime_ns, status.st_size)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    if found != file.sha256:
+        raise ModelError(
+            f"{path}: is not the published file '{name}': expected sha256 {file.sha256}, got {found}; "
+            f"delete it and run: unmask models fetch {name}"
+        )
+    return path
+
+
+def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None = None) -> Path:
+    """Download a file into the folder, unless it is there already.
+
+    Parameters
+    ----------
+    progress
+        Called after each piece.
+    opener
+        What opens the URL; None uses the network through :mod:`urllib.request`.
+
+    Returns
+    -------
+    The path of the file, whose checksum is right.
+
+    Raises
+    ------
+    UnknownModelError
+        The name is not among :data:`FETCHABLE`.
+    ModelError
+        The file cannot be downloaded or written, or what came is not the published file. Nothing is left behind.
+    """
+    file = _known(name)
+    try:
+        present = find(name)
+    except ModelError:
+        present = None  # a damaged file is replaced
+    if present is not None:
+        return present
+    path = models_folder() / file.file_name
+    by_hand = f"or download {file.url} by hand, put it into {path.parent} (or the folder that {FOLDER_VARIABLE} names)"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False)
+    except OSError as error:
+        raise ModelError(
+            f"{path.parent}: cannot be written ({error.strerror}); name another folder in {FOLDER_VARIABLE}"
+        ) from None
+    try:
+        with part, closing((opener or _open_https)(file.url)) as stream:
+            _receive(stream, part, file, progress)
+        os.replace(part.name, path)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        raise ModelError(f"'{name}' cannot be fetched ({reason}); try again, {by_hand}") from None
+    finally:
+        Path(part.name).unlink(missing_ok=True)
+    return path
+
+
+def _known(name: str) -> RemoteFile:
+    if name not in FETCHABLE:
+        raise UnknownModelError(f"no file '{name}' to fetch; {suggest(name, FETCHABLE)}")
+    return FETCHABLE[name]
+
+
+@functools.lru_cache(maxsize=16)
+def _checksum(path: Path, modified_ns: int, size: int) -> str:
+    """SHA-256 of a file, computed once as long as the file does not change."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirections, and only to ``https``."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        if not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open_https(url: str) -> IO[bytes]:
+    if not url.startswith("https://"):
+        raise urllib.error.URLError(f"{url} is not https")
+    stream: IO[bytes] = urllib.request.build_opener(_HttpsOnly).open(url, timeout=_TIMEOUT_S)
+    return stream
+
+
+def _receive(stream: IO[bytes], part: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:
+    """Copy the stream, never more than the file's size, and check what came."""
+    digest = hashlib.sha256()
+    received = 0
+    while chunk := stream.read(_CHUNK):
+        received += len(chunk)
+        if received > file.size:
+            break
+        digest.update(chunk)
+        part.write(chunk)
+        if progress is not None:
+            progress(received, file.size)
+    if received != file.size or digest.hexdigest() != file.sha256:
+        size = f"more than {file.size}" if received > file.size else str(received)
+        raise ModelError(
+            f"{file.url}: is not the published file '{file.name}': expected {file.size} bytes with sha256 {file.sha256}, "
+            f"got {size} bytes with sha256 {digest.hexdigest()}; nothing was kept; try again later"
+        )

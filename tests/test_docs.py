@@ -1,0 +1,70 @@
+"""The documentation cannot lie: pages that are made equal what makes them, and the README's figures are the card's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unmask.models import bundled_models, load_model
+from unmask.models.document import card_markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_command_line_page_is_what_argparse_says() -> None:
+    """docs/cli.md is the help of the present parser; make it anew with python docs/make_cli.py > docs/cli.md."""
+    made = subprocess.run(
+        [sys.executable, ROOT / "docs/make_cli.py"], capture_output=True, text=True, check=True
+    ).stdout
+    if sys.version_info[:2] == (3, 11):  # argparse lays its help out differently from version to version
+        assert (ROOT / "docs/cli.md").read_text(encoding="utf-8") == made
+    else:
+        assert "unmask read" in made
+
+
+@pytest.mark.parametrize("name", sorted(bundled_models()))
+def test_cards_are_generated(name: str) -> None:
+    """The committed CARD.md is what its model.json gives."""
+    card = load_model(name).card
+    assert (bundled_models()[name] / "CARD.md").read_text(encoding="utf-8") == card_markdown(card)
+
+
+def test_readme_figures_are_the_cards() -> None:
+    """Each row of the README's table of figures is, rounded, what stands in the model's card."""
+    metrics = load_model().card.metrics
+    rows = re.findall(r"^\| (\S.*?) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) \| ([\d.]+) \|$", README, re.MULTILINE)
+    assert {row[0] for row in rows} == set(metrics)
+    for name, accuracy, deduplicated, macro_f1, error in rows:
+        figures = metrics[name]
+        assert accuracy == f"{100 * figures['accuracy']:.1f}"
+        assert deduplicated == f"{100 * figures['deduplicated']['accuracy']:.1f}"
+        assert macro_f1 == f"{figures['macro_f1']:.3f}"
+        assert error == f"{figures['ece']:.3f}"
+
+
+def test_readme_shows_what_the_command_prints(tmp_path: Path) -> None:
+    """The table in the README is the output of the README's own command."""
+    command = re.search(r"unmask (read docs/images/\S+)", README)
+    assert command is not None
+    result = subprocess.run(
+        [sys.executable, "-m", "unmask", *command[1].split(), "--detector", "mtcnn"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert result.stdout.strip() in README
+
+
+def test_nothing_says_the_other_word() -> None:
+    """Results are called expressions; the other word stands only where it names FER2013's column or a work."""
+    allowed = re.compile(r"\"emotion\"|'emotion'|`emotion`|emotion,|Emotional|emotions of people|never `?emotion|unmask\.emotion")
+    for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if "emotion" in line.lower() and path.parent.name != "datasets":
+                assert allowed.search(line), f"{path}:{number}: {line}"
