@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.errors import DataError
-from unmask.evaluation.calibration import fit_temperature, unreliable_below
+from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
 from unmask.evaluation.metrics import confusion_matrix, evaluate_probs, expected_calibration_error
 from unmask.expressions import Expression, Taxonomy
 from unmask.models import softmax
@@ -59,25 +59,14 @@ def test_temperature_is_found(truth: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(4000, 3)) * 3
     draws = np.array([rng.choice(3, p=p) for p in softmax(logits, temperature=truth)])
-    fitted = fit_temperature(logits, np.eye(3)[draws], np.ones(4000))
+    fitted = fit_temperature(logits, draws)
     assert fitted == pytest.approx(truth, rel=0.08)  # four standard errors of this many draws
 
 
-def test_rows_without_weight_do_not_count() -> None:
-    """Wrong rows of weight 0 leave the temperature as it is without them."""
-    rng = np.random.default_rng(1)
-    logits, shares = rng.normal(size=(200, 3)), rng.dirichlet(np.ones(3), size=200)
-    alone = fit_temperature(logits, shares, np.ones(200))
-    junk = fit_temperature(
-        np.concatenate([logits, 50 * logits]), np.concatenate([shares, shares]), np.repeat([1.0, 0.0], 200)
-    )
-    assert junk == pytest.approx(alone)
-
-
-def test_threshold_where_answers_are_wrong_as_often_as_right() -> None:
-    """The threshold is the last step below which no more than half of the answers are right."""
-    values = np.array([0.1, 0.2, 0.3, 0.305, 0.9])
-    right = np.array([False, True, False, True, True])
-    assert unreliable_below(values, right) == 0.9  # two of four below 0.9
-    assert unreliable_below(values, np.array([False, True, True, True, True])) == 0.3
-    assert unreliable_below(values, np.ones(5, dtype=bool)) == 0.0
+def test_threshold_at_even_cost() -> None:
+    """Withholding pays while it takes away more wrong answers than right ones."""
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    assert even_cost_threshold(values, np.array([False, False, True, True, True])) == 0.21
+    assert even_cost_threshold(values, np.array([False, True, False, False, True])) == 0.41
+    assert even_cost_threshold(values, np.ones(5, dtype=bool)) == 0.0
+    assert even_cost_threshold(values, np.zeros(5, dtype=bool)) == 0.91

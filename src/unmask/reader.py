@@ -17,6 +17,10 @@ from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, normalised_scores
 
 
+MAX_HELD_BYTES = 128 * 2**20
+"""Pictures that wait to be classified together take about this much memory at most."""
+
+
 @dataclass(frozen=True)
 class _Found:
     """A frame with its faces found and cut out, ready to classify: crops are ``uint8 (F, S, S)``."""
@@ -110,8 +114,8 @@ class Reader:
         for found in ordered_map(lambda one: self._find(open_frame(one)), inputs, workers=workers):
             waiting.append(found)
             faces = sum(len(item.crops) for item in waiting if isinstance(item, _Found))
-            # Frames are held until they are classified, so their number is bounded too, faces or none.
-            if faces >= self.batch_size or len(waiting) >= self.batch_size:
+            held = sum(item.frame.image.nbytes for item in waiting if isinstance(item, _Found))
+            if faces >= self.batch_size or len(waiting) >= self.batch_size or held >= MAX_HELD_BYTES:
                 yield from self._classify(waiting)
                 waiting = []
         yield from self._classify(waiting)

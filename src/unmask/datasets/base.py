@@ -14,6 +14,14 @@ from unmask.expressions import Taxonomy
 UNLABELLED = -1
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One row or file that a load with ``skip_bad`` passed over: ``where`` names it, ``reason`` says why."""
+
+    where: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class FaceDataset:
     """Face crops with labels, votes and splits, row by row.
@@ -31,9 +39,13 @@ class FaceDataset:
     splits
         Name of each row's split, ``str (N,)``, for example ``Training``.
     checksum
-        SHA-256 of the file that the rows came from.
+        SHA-256 of the file that the rows came from; of a data set of many files, of their names and contents.
     votes
         Votes of FER+'s taggers, ``uint8 (N, 10)``: its eight classes, unknown, not a face. None where there are none.
+    subjects
+        Who each row shows, ``str (N,)``, empty where unknown. None where nobody knows.
+    left_out
+        What a load with ``skip_bad`` passed over.
 
     Raises
     ------
@@ -48,13 +60,16 @@ class FaceDataset:
     splits: NDArray[np.str_] = field(repr=False)
     checksum: str
     votes: NDArray[np.uint8] | None = field(default=None, repr=False)
+    subjects: NDArray[np.str_] | None = field(default=None, repr=False)
+    left_out: tuple[LeftOut, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 3:
             raise DataError(
                 f"{self.name}: expected images uint8 (N, H, W), got {self.images.dtype} {self.images.shape}"
             )
-        for what, column in (("labels", self.labels), ("splits", self.splits), ("votes", self.votes)):
+        columns = {"labels": self.labels, "splits": self.splits, "votes": self.votes, "subjects": self.subjects}
+        for what, column in columns.items():
             if column is not None and len(column) != len(self.images):
                 raise DataError(f"{self.name}: {len(self.images)} images, but {len(column)} {what}")
         bad = np.flatnonzero((self.labels < UNLABELLED) | (self.labels >= len(self.taxonomy)))
@@ -82,6 +97,7 @@ class FaceDataset:
             labels=self.labels[rows],
             splits=self.splits[rows],
             votes=None if self.votes is None else self.votes[rows],
+            subjects=None if self.subjects is None else self.subjects[rows],
         )
 
     def split(self, name: str) -> FaceDataset:

@@ -8,26 +8,25 @@ from numpy.typing import NDArray
 from unmask.models import softmax
 
 
-def fit_temperature(logits: NDArray[np.floating], shares: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
-    """The temperature with the lowest weighted cross-entropy, between 0.05 and 20.
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """The temperature with the lowest log loss, between 0.05 and 20.
 
     Parameters
     ----------
     logits
         ``(N, C)`` on rows that the model has not learned from.
-    shares
-        Target distributions ``(N, C)``; one-hot rows for labels.
-    weights
-        Of the rows, ``(N,)``, not all 0.
+    labels
+        Codes ``(N,)``.
 
     Notes
     -----
-    In 1 / temperature the cross-entropy is convex, so narrowing an interval around its least value finds it.
+    In 1 / temperature the log loss is convex, so narrowing an interval around its least value finds it.
     """
+    rows = np.arange(len(labels))
 
     def cost(inverse: float) -> float:
         probs = softmax(logits, temperature=1 / inverse)
-        return float(-(weights * (shares * np.log(np.maximum(probs, 1e-12))).sum(axis=1)).sum())
+        return float(-np.log(np.maximum(probs[rows, labels], 1e-12)).sum())
 
     low, high = 0.05, 20.0
     for _ in range(80):
@@ -39,23 +38,20 @@ def fit_temperature(logits: NDArray[np.floating], shares: NDArray[np.floating], 
     return 2 / (low + high)
 
 
-def unreliable_below(values: NDArray[np.floating], right: NDArray[np.bool_], *, most: float = 0.9) -> float:
-    """The highest threshold below which answers are wrong at least as often as right, in steps of 0.01; 0 without one.
+def even_cost_threshold(values: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
+    """The threshold below which to withhold answers when giving a wrong one is as bad as withholding a right one.
 
-    Naming an expression there would mislead more often than inform.
+    It is the least value, in steps of 0.01, with the fewest wrong answers from it on plus right answers below it; 0
+    when withholding never pays.
 
     Parameters
     ----------
     values
-        Confidence or margin of each row, ``(N,)``.
+        Confidence or margin of each answer, ``(N,)``, 0 to 1.
     right
-        Whether its answer is right, ``(N,)``.
-    most
-        The threshold is not looked for above this.
+        Whether the answer is right, ``(N,)``.
     """
-    chosen = 0.0
-    for step in range(1, round(most * 100) + 1):
-        below = values < step / 100
-        if below.any() and right[below].mean() <= 0.5:
-            chosen = step / 100
-    return chosen
+    thresholds = np.arange(101) / 100
+    given = values >= thresholds[:, None]  # (101, N)
+    cost = (given & ~right).sum(axis=1) + (~given & right).sum(axis=1)
+    return float(thresholds[cost.argmin()])

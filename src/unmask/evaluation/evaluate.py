@@ -37,6 +37,21 @@ def predict(
     return probs if own else project(probs, head.taxonomy, taxonomy)
 
 
+def reference_labels(dataset: FaceDataset, *, use_votes: bool) -> tuple[NDArray[np.int64], Taxonomy]:
+    """What a model's answers are held against: FER+'s majority or the labels, codes ``(N,)``, -1 for rows without.
+
+    Raises
+    ------
+    DataError
+        Votes are asked for and missing.
+    """
+    if not use_votes:
+        return dataset.labels, dataset.taxonomy
+    if dataset.votes is None:
+        raise DataError(f"{dataset.name} has no FER+ votes; give the votes file with --ferplus")
+    return ferplus.majority(dataset.votes), FERPLUS
+
+
 def evaluate(
     classifier: Classifier, dataset: FaceDataset, *, split: str, use_votes: bool = False, views: int = 1
 ) -> dict[str, Any]:
@@ -59,12 +74,7 @@ def evaluate(
     copies = dataset.copies_of("Training") if split != "Training" else np.zeros(len(dataset), dtype=bool)
     rows = dataset.splits == split
     part, copied = dataset.split(split), copies[rows]
-    if use_votes:
-        if part.votes is None:
-            raise DataError(f"{dataset.name} has no FER+ votes; give the votes file with --ferplus")
-        labels, taxonomy = ferplus.majority(part.votes), FERPLUS
-    else:
-        labels, taxonomy = part.labels, part.taxonomy
+    labels, taxonomy = reference_labels(part, use_votes=use_votes)
     labelled = labels != UNLABELLED
     if not labelled.any():
         raise DataError(f"{dataset.name}: no row of '{split}' has a label, so there is nothing to measure against")

@@ -12,8 +12,8 @@ def card_markdown(card: ModelCard) -> str:
     """``CARD.md`` of a model: what it is, how it was made, what was measured, where it must not be used."""
     parts = [
         f"# {card.identity}",
-        "Reads the expression that a face shows. A score is the share of people who would label such a face so; it is "
-        "not what the person feels.",
+        "Reads the expression that a face shows. A score is the probability that most people would label such a face "
+        "so; it is not what the person feels.",
         _facts(card),
         "## Measured",
         *[_figures(name, figures) for name, figures in card.metrics.items()],

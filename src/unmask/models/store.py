@@ -150,20 +150,21 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
     by_hand = f"or download {file.url} by hand, put it into {path.parent} (or the folder that {FOLDER_VARIABLE} names)"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False)
+        descriptor, part_name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part")
     except OSError as error:
         raise ModelError(
             f"{path.parent}: cannot be written ({error.strerror}); name another folder in {FOLDER_VARIABLE}"
         ) from None
+    part = Path(part_name)
     try:
-        with part, closing((opener or _open_https)(file.url)) as stream:
-            _receive(stream, part, file, progress)
-        os.replace(part.name, path)
+        with open(descriptor, "wb") as target, closing((opener or _open_https)(file.url)) as stream:
+            _receive(stream, target, file, progress)
+        part.replace(path)
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"'{name}' cannot be fetched ({reason}); try again, {by_hand}") from None
     finally:
-        Path(part.name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -196,7 +197,7 @@ def _open_https(url: str) -> IO[bytes]:
     return stream
 
 
-def _receive(stream: IO[bytes], part: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:
+def _receive(stream: IO[bytes], target: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:
     """Copy the stream, never more than the file's size, and check what came."""
     digest = hashlib.sha256()
     received = 0
@@ -205,12 +206,13 @@ def _receive(stream: IO[bytes], part: IO[bytes], file: RemoteFile, progress: Pro
         if received > file.size:
             break
         digest.update(chunk)
-        part.write(chunk)
+        target.write(chunk)
         if progress is not None:
             progress(received, file.size)
     if received != file.size or digest.hexdigest() != file.sha256:
         size = f"more than {file.size}" if received > file.size else str(received)
         raise ModelError(
-            f"{file.url}: is not the published file '{file.name}': expected {file.size} bytes with sha256 {file.sha256}, "
-            f"got {size} bytes with sha256 {digest.hexdigest()}; nothing was kept; try again later"
+            f"{file.url}: is not the published file '{file.name}': "
+            f"expected {file.size} bytes with sha256 {file.sha256}, "
+            f"{size} bytes with sha256 {digest.hexdigest()}; nothing was kept; try again later"
         )

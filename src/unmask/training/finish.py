@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 
-from unmask.datasets.base import FaceDataset
-from unmask.evaluation.calibration import fit_temperature, unreliable_below
-from unmask.evaluation.evaluate import evaluate
+from unmask.datasets.base import UNLABELLED, FaceDataset
+from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
+from unmask.evaluation.evaluate import evaluate, reference_labels
 from unmask.expressions import TAXONOMIES
-from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds
+from unmask.models import Classifier, Head, ModelCard, ModelFile, softmax
 from unmask.training.export import code_version, count_macs, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Trainer
 
@@ -45,7 +45,7 @@ def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
         arguments=dict(config.arguments),
         training=_training_facts(trainer, dataset),
     )
-    card = _calibrate(card, graph, trainer)
+    card = _calibrate(card, graph, trainer.held_rows)
     card = dataclasses.replace(card, metrics=_measure(card, graph, dataset))
     write_model(folder, card, graph)
     return card
@@ -57,34 +57,33 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
         "sha256": dataset.checksum,
         "split": "Training, without copies of other splits' images and without rows in which no tagger saw a face",
         "rows": len(trainer.training.images),
-        "held_out_rows": 0 if trainer.held is None else len(trainer.held.images),
+        "held_out_rows": len(trainer.held_rows),
         "seed": trainer.config.seed,
         "config": dataclasses.asdict(trainer.config),
     }
 
 
-def _calibrate(card: ModelCard, graph: onnx.ModelProto, trainer: Trainer) -> ModelCard:
+def _calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
     """The card with temperatures, and the thresholds of confidence and margin of its first head."""
-    if trainer.held is None:
-        return card
-    classifier = Classifier(ModelFile(card, graph.SerializeToString()), threads=2)
-    crops = trainer.held.images.numpy()
-    heads = []
+    classifier = Classifier(ModelFile(card, graph.SerializeToString()))
+    heads, thresholds = [], card.thresholds
     for head in card.heads:
-        shares, weights = trainer.held.shares[head.name].numpy(), trainer.held.weights[head.name].numpy()
-        temperature = fit_temperature(classifier.logits(crops, head=head.name), shares, weights)
-        heads.append(dataclasses.replace(head, temperature=round(temperature, 4)))
-    card = dataclasses.replace(card, heads=tuple(heads))
-    probs = np.sort(Classifier(ModelFile(card, graph.SerializeToString()), threads=2).probs(crops), axis=1)
-    first = card.heads[0].name
-    likeliest = classifier.logits(crops).argmax(axis=1)
-    right = likeliest == trainer.held.shares[first].numpy().argmax(axis=1)
-    thresholds: Thresholds = dataclasses.replace(
-        card.thresholds,
-        min_confidence=unreliable_below(probs[:, -1], right),
-        min_margin=unreliable_below(probs[:, -1] - probs[:, -2], right),
-    )
-    return dataclasses.replace(card, thresholds=thresholds)
+        labels, taxonomy = reference_labels(held, use_votes=head.name == "ferplus")
+        rows = labels != UNLABELLED
+        if not rows.any():
+            return card
+        labels, logits = labels[rows], classifier.logits(held.images[rows], head=head.name)
+        temperature = round(fit_temperature(logits, labels), 4)
+        heads.append(Head(head.name, taxonomy, temperature))
+        if head is card.heads[0]:
+            right = logits.argmax(axis=1) == labels
+            ordered = np.sort(softmax(logits, temperature=temperature), axis=1)
+            thresholds = dataclasses.replace(
+                thresholds,
+                min_confidence=even_cost_threshold(ordered[:, -1], right),
+                min_margin=even_cost_threshold(ordered[:, -1] - ordered[:, -2], right),
+            )
+    return dataclasses.replace(card, heads=tuple(heads), thresholds=thresholds)
 
 
 def _measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from unmask.networks import build_network
 from unmask.training.checkpoint import load_checkpoint, pack, save_checkpoint, unpack
 from unmask.training.config import TrainConfig
 
+_AFTER_TRAINING = ("name", "version", "thresholds")  # settings that the weights do not depend on
+
 Notify = Callable[[str, dict[str, Any]], None]
 """Called with ``("batch" | "epoch", record)``."""
 
@@ -105,6 +107,7 @@ class Trainer:
         heads = {head: len(TAXONOMIES[head]) for head in config.heads}
         training, held = training_rows(dataset, holdout=config.holdout, seed=config.seed)
         self.training = make_targets(training, list(heads), label_smoothing=config.label_smoothing)
+        self.held_rows = held
         self.held = make_targets(held, list(heads)) if len(held) else None
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.arguments)
@@ -221,7 +224,7 @@ class Trainer:
     def _restore(self) -> None:
         tensors, state = load_checkpoint(self.checkpoint)
         now = dataclasses.asdict(self.config)
-        changed = [key for key in now if state["config"].get(key) != now[key]]
+        changed = [key for key in now if key not in _AFTER_TRAINING and state["config"].get(key) != now[key]]
         if changed:
             raise ConfigError(
                 f"{self.checkpoint} was made with another configuration ({', '.join(changed)}); "
