@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 
 from unmask.cli import build_parser
@@ -31,4 +32,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    print(page())
+    sys.stdout.write(page() + "\n")

@@ -110,16 +110,15 @@ def test_resume_reads_nothing_twice(
     lines = whole.read_text().splitlines(keepends=True)
     broken.write_text(lines[0] + lines[1][:40])  # torn in its second line
 
-    import unmask.reader
+    from unmask.media import open_frame as original
 
     opened: list[str] = []
-    original = unmask.reader.open_frame
 
     def watch(one: object) -> object:
         opened.append(Path(one.name).name)  # type: ignore[attr-defined]
         return original(one)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(unmask.reader, "open_frame", watch)
+    monkeypatch.setattr("unmask.reader.open_frame", watch)
     assert run(capsys, "read", str(folder), "--out", str(broken), "--resume")[0] == 0
     assert opened == ["c.png"]
     assert broken.read_text() == whole.read_text()

@@ -63,7 +63,9 @@ def test_readme_shows_what_the_command_prints(tmp_path: Path) -> None:
 
 def test_nothing_says_the_other_word() -> None:
     """Results are called expressions; the other word stands only where it names FER2013's column or a work."""
-    allowed = re.compile(r"\"emotion\"|'emotion'|`emotion`|emotion,|Emotional|emotions of people|never `?emotion|unmask\.emotion")
+    allowed = re.compile(
+        r"\"emotion\"|'emotion'|`emotion`|emotion,|Emotional|emotions of people|never `?emotion|unmask\.emotion"
+    )
     for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if "emotion" in line.lower() and path.parent.name != "datasets":

@@ -104,8 +104,8 @@ def taxonomy_named(name: str) -> Taxonomy:
 def project(scores: NDArray[np.floating], source: Taxonomy, target: Taxonomy) -> NDArray[np.float64]:
     """Scores over ``source`` restated over ``target``: the conditional distribution given one of the target's labels.
 
-    Labels that the target lacks (contempt, from FER+ to FER2013) are left out and the rest is scaled to sum to 1; labels
-    that the source lacks get 0.
+    Labels that the target lacks (contempt, from FER+ to FER2013) are left out and the rest is scaled to sum to 1;
+    labels that the source lacks get 0.
 
     Parameters
     ----------
@@ -130,4 +130,4 @@ def project(scores: NDArray[np.floating], source: Taxonomy, target: Taxonomy) ->
     total = out.sum(axis=-1, keepdims=True)
     if not (total > 0).all():
         raise DataError(f"no score left after projecting from '{source.name}' to '{target.name}'")
-    return out / total
+    return np.asarray(out / total)

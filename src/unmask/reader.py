@@ -16,7 +16,6 @@ from unmask.media import Failure, Frame, Source, expand, open_frame, ordered_map
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, normalised_scores
 
-
 MAX_HELD_BYTES = 128 * 2**20
 """Pictures that wait to be classified together take about this much memory at most."""
 

@@ -79,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.annotate and _names_one(arguments.annotate):
         annotated_format(arguments.annotate)
         if total is not None and total > 1:
-            raise ConfigError(f"--annotate {arguments.annotate} names one picture, but there are {total}; name a folder")
+            raise ConfigError(
+                f"--annotate {arguments.annotate} names one picture, but there are {total}; name a folder"
+            )
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     done = done_sources(arguments.out) if arguments.resume and arguments.out.exists() else set()

@@ -1,0 +1,1 @@
+"""Face data sets in one form: layouts, votes, splits."""

@@ -1,7 +1,8 @@
 """FER2013 in the CSV layouts in which it is published.
 
-Goodfellow et al., "Challenges in Representation Learning" (doi:10.1016/j.neunet.2014.09.005). One row a 48x48 grey face:
-``pixels`` holds 2,304 numbers parted by spaces, ``emotion`` a code of the taxonomy ``fer2013``, ``Usage`` the split.
+Goodfellow et al., "Challenges in Representation Learning" (doi:10.1016/j.neunet.2014.09.005). One row a 48x48 grey
+face: ``pixels`` holds 2,304 numbers parted by spaces, ``emotion`` a code of the taxonomy ``fer2013``, ``Usage`` the
+split.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def _header(path: Path) -> list[str]:
     columns = [name.strip(' "\r\n\t').lower() for name in names.split(",")]
     if "pixels" not in columns or not set(columns) <= {"emotion", "pixels", "usage"}:
         raise DataError(
-            f"{path}: not a FER2013 CSV: expected a header of 'emotion', 'pixels', 'Usage' (any order), got {names[:60]!r}"
+            f"{path}: not a FER2013 CSV: expected a header of 'emotion', 'pixels', 'Usage' in any order, "
+            f"got {names[:60]!r}"
         )
     return columns
 
@@ -64,7 +66,8 @@ def _pixels(text: bytes, where: str) -> NDArray[np.uint8]:
 def load_fer2013(path: str | Path) -> FaceDataset:
     """Read ``fer2013.csv``, ``icml_face_data.csv``, ``train.csv`` or ``test.csv``.
 
-    A file without ``Usage`` is all ``Training`` when it has labels and all ``PublicTest`` when it has none, as on Kaggle.
+    A file without ``Usage`` is all ``Training`` when it has labels and all ``PublicTest`` when it has none, as on
+    Kaggle.
 
     Raises
     ------
@@ -73,7 +76,9 @@ def load_fer2013(path: str | Path) -> FaceDataset:
     """
     path = Path(path)
     columns = _header(path)
-    emotion, pixels, usage = (columns.index(name) if name in columns else None for name in ("emotion", "pixels", "usage"))
+    emotion, pixels, usage = (
+        columns.index(name) if name in columns else None for name in ("emotion", "pixels", "usage")
+    )
     assert pixels is not None
     images, labels, splits = [], [], []
     for number, cells in _rows(path, columns):
@@ -82,7 +87,9 @@ def load_fer2013(path: str | Path) -> FaceDataset:
         label = UNLABELLED
         if emotion is not None:
             if not cells[emotion].isdigit() or int(cells[emotion]) >= len(FER2013):
-                raise DataError(f"{where}: expected a code 0 to 6 in 'emotion', got {cells[emotion].decode(errors='replace')!r}")
+                raise DataError(
+                    f"{where}: expected a code 0 to 6 in 'emotion', got {cells[emotion].decode(errors='replace')!r}"
+                )
             label = int(cells[emotion])
         labels.append(label)
         split = "Training" if emotion is not None else "PublicTest"

@@ -1,8 +1,8 @@
 """FER+: ten taggers' votes for every row of FER2013.
 
 Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution"
-(doi:10.1145/2993148.2993165). The published file has no pixels; its rows are FER2013's rows in the same order. The image
-names in it drift and repeat, so they are never used to join.
+(doi:10.1145/2993148.2993165). The published file has no pixels; its rows are FER2013's rows in the same order. The
+image names in it drift and repeat, so they are never used to join.
 """
 
 from __future__ import annotations

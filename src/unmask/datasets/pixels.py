@@ -1,8 +1,8 @@
 """Numbers written as text, ``70 80 82 ...``, to pixels: a fast reading that declines whatever it is not sure of.
 
-`parse_pixels` defines what a row means and names what is wrong with it. `parse_block` reads many rows at once with array
-operations alone and returns None unless every row is beyond doubt: one space between numbers of one to three digits, each
-at most 255. The caller then asks `parse_pixels` row by row, so both together are as exact as the slow one.
+`parse_pixels` defines what a row means and names what is wrong with it. `parse_block` reads many rows at once with
+array operations alone and returns None unless every row is beyond doubt: one space between numbers of one to three
+digits, each at most 255. The caller then asks `parse_pixels` row by row, so both together are as exact as the slow one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def parse_pixels(text: bytes, count: int) -> NDArray[np.uint8]:
     words = text.split()
     for word in words:
         if not word.isdigit():
-            raise DataError(f"pixels must be whole numbers parted by spaces, got {word[:20].decode(errors='replace')!r}")
+            raise DataError(
+                f"pixels must be whole numbers parted by spaces, got {word[:20].decode(errors='replace')!r}"
+            )
     if len(words) != count:
         raise DataError(f"expected {count} pixels, got {len(words)}")
     values = [int(word[-20:]) for word in words]

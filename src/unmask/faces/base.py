@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,21 +48,10 @@ class Detector(Protocol):
         """The name it is registered under."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Faces of a picture, ``uint8`` RGB ``(H, W, 3)`` or grey ``(H, W)``, in its pixels; an empty list without any."""
+        """Faces of a picture, in its pixels; empty without any.
 
-
-def working_copy(image: NDArray[np.uint8], *, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """A picture as RGB, reduced until its longer side has at most ``longest`` pixels.
-
-    Returns
-    -------
-    The RGB copy ``(h, w, 3)``, and the width and height ``(2,)`` of one of its pixels in pixels of the picture.
-    """
-    height, width = image.shape[:2]
-    factor = min(1.0, longest / max(height, width))
-    if factor < 1:
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    if image.ndim == 2:
-        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    return image, np.array([width / image.shape[1], height / image.shape[0]])
+        Parameters
+        ----------
+        image
+            ``uint8``, RGB ``(H, W, 3)`` or grey ``(H, W)``.
+        """

@@ -17,14 +17,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from unmask.errors import ModelError
-from unmask.faces.base import Detection, working_copy
+from unmask.faces.base import Detection
+from unmask.faces.search import LONGEST, Boxes, distinct, sides, working_copy
 from unmask.readings import Box, Landmarks
-
-Boxes = NDArray[np.float64]
-"""Candidates ``(N, 5)``: x1, y1, x2, y2 in pixels of the picture that is searched, half open, and the score."""
-
-LONGEST = 1024
-"""Longer side, in pixels, of the picture that is searched."""
 
 MIN_FACE = 24
 """Side, in pixels of the picture that is searched, of the smallest face looked for."""
@@ -73,16 +68,17 @@ class MtcnnDetector:
         offsets, probs = self._run(1, _cut_out(picture, boxes, 24))
         likely = probs[:, 1] > _LEAST_SCORES[1]
         boxes = _moved(boxes[likely], offsets[likely], probs[likely, 1])
-        boxes = _squares(boxes[_distinct(boxes, 0.7)], picture)
+        boxes = _squares(boxes[distinct(boxes, 0.7)], picture)
         if not len(boxes):
             return []
         points, offsets, probs = self._run(2, _cut_out(picture, boxes, 48))
         likely = probs[:, 1] > _LEAST_SCORES[2]
-        boxes, points = boxes[likely], points[likely]
-        # (N, 10), five x and then five y as shares of the square, to (N, 5, 2) in pixels
-        points = boxes[:, None, :2] + _sides(boxes)[:, None] * points.reshape(-1, 2, 5).swapaxes(1, 2)
-        boxes = _moved(boxes, offsets[likely], probs[likely, 1])
-        return [_detection(boxes[i], points[i], scale) for i in _distinct(boxes, 0.7, of_smaller=True)]
+        squares = boxes[likely]
+        boxes = _moved(squares, offsets[likely], probs[likely, 1])
+        # (N, 10), five x and then five y, to (N, 5, 2), as shares of the square
+        shares = points[likely].reshape(-1, 2, 5).swapaxes(1, 2)
+        pixels = squares[:, None, :2] + sides(squares)[:, None] * shares
+        return [_detection(boxes[i], pixels[i], scale) for i in distinct(boxes, 0.7, of_smaller=True)]
 
     def _propose(self, picture: NDArray[np.uint8]) -> Boxes:
         """Candidates of the first network, which slides over the picture at falling sizes."""
@@ -97,11 +93,11 @@ class MtcnnDetector:
             corners = np.stack([columns, rows], axis=1) * _STRIDE
             scores = probs[0, 1, rows, columns]
             boxes = np.column_stack([corners / scale, (corners + _WINDOW) / scale, scores])
-            picked = _distinct(boxes, 0.5)
+            picked = distinct(boxes, 0.5)
             found.append(_moved(boxes[picked], offsets[0, :, rows, columns][picked], scores[picked]))
             scale *= _PYRAMID_STEP
         boxes = np.concatenate(found)
-        return boxes[_distinct(boxes, 0.7)]
+        return boxes[distinct(boxes, 0.7)]
 
     def _run(self, stage: int, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Outputs of one network for RGB pixels ``(N, h, w, 3)``."""
@@ -110,24 +106,21 @@ class MtcnnDetector:
         return outputs
 
 
-def _sides(boxes: Boxes) -> NDArray[np.float64]:
-    """Width and height ``(N, 2)``."""
-    return boxes[:, 2:4] - boxes[:, :2]
-
-
 def _moved(boxes: Boxes, offsets: NDArray[np.float32], scores: NDArray[np.float32]) -> Boxes:
     """Boxes with their edges moved by shares ``(N, 4)`` of their sides, and with new scores ``(N,)``."""
-    return np.column_stack([boxes[:, :4] + np.tile(_sides(boxes), 2) * offsets, scores])
+    moved: Boxes = np.column_stack([boxes[:, :4] + np.tile(sides(boxes), 2) * offsets, scores])
+    return moved
 
 
 def _squares(boxes: Boxes, picture: NDArray[np.uint8]) -> Boxes:
     """The squares on whole pixels around the boxes, without those that lie beside the picture or are empty."""
-    side = np.rint(_sides(boxes).max(axis=1, keepdims=True))
+    side = np.rint(sides(boxes).max(axis=1, keepdims=True))
     start = np.rint((boxes[:, :2] + boxes[:, 2:4] - side) / 2)
-    squares = np.column_stack([start, start + side, boxes[:, 4]])
+    squares: Boxes = np.column_stack([start, start + side, boxes[:, 4]])
     height, width = picture.shape[:2]
     inside = (side[:, 0] >= 1) & (start < (width, height)).all(axis=1) & (start + side > 0).all(axis=1)
-    return squares[inside]
+    kept: Boxes = squares[inside]
+    return kept
 
 
 def _cut_out(picture: NDArray[np.uint8], squares: Boxes, size: int) -> NDArray[np.uint8]:
@@ -141,24 +134,6 @@ def _cut_out(picture: NDArray[np.uint8], squares: Boxes, size: int) -> NDArray[n
             patch = np.asarray(cv2.copyMakeBorder(patch, *beyond, cv2.BORDER_CONSTANT), dtype=np.uint8)
         cv2.resize(patch, (size, size), dst=patches[i], interpolation=cv2.INTER_AREA)
     return patches
-
-
-def _distinct(boxes: Boxes, most: float, *, of_smaller: bool = False) -> list[int]:
-    """Positions of the best boxes, best first: none overlaps a better one by more than ``most``.
-
-    The overlap is the common area over the union, or over the smaller box.
-    """
-    areas = _sides(boxes).prod(axis=1)
-    left = np.argsort(-boxes[:, 4], kind="stable")
-    picked = []
-    while len(left):
-        best, left = left[0], left[1:]
-        picked.append(int(best))
-        start = np.maximum(boxes[best, :2], boxes[left, :2])
-        common = np.clip(np.minimum(boxes[best, 2:4], boxes[left, 2:4]) - start, 0, None).prod(axis=1)
-        whole = np.minimum(areas[best], areas[left]) if of_smaller else areas[best] + areas[left] - common
-        left = left[common <= most * whole]
-    return picked
 
 
 def _detection(box: NDArray[np.float64], points: NDArray[np.float64], scale: NDArray[np.float64]) -> Detection:

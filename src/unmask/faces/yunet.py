@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import ModelError
-from unmask.faces.base import Detection, working_copy
+from unmask.faces.base import Detection
+from unmask.faces.search import LONGEST, distinct, working_copy
 from unmask.readings import Box, Landmarks
 
-LONGEST = 1280
-"""Longer side, in pixels, of the picture that is searched."""
+LARGEST_FACE = 480
+"""Width, in pixels, of the largest face that YuNet finds reliably."""
 
 _LEAST_SCORE = 0.7
 _MOST_OVERLAP = 0.3  # of two faces
@@ -52,11 +53,27 @@ class YunetDetector:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See :class:`unmask.faces.Detector`."""
-        picture, scale = working_copy(image, longest=LONGEST)
+        rows = self._search(image, LONGEST)
+        if max(image.shape[:2]) > LARGEST_FACE:
+            # A second search finds the faces that are too large for the first one.
+            rows = np.concatenate([rows, self._search(image, LARGEST_FACE)])
+        return [_detection(rows[i]) for i in distinct(rows[:, [0, 1, 2, 3, 14]], _MOST_OVERLAP, of_smaller=True)]
+
+    def _search(self, image: NDArray[np.uint8], longest: int) -> NDArray[np.float64]:
+        """Faces at one size, ``(N, 15)``: x1, y1, x2, y2, five points from the viewer's left eye on, score."""
+        picture, scale = working_copy(image, longest=longest)
         detector = self._detector()
         detector.setInputSize((picture.shape[1], picture.shape[0]))
-        _, rows = detector.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        return [] if rows is None else [_detection(row, scale) for row in rows.astype(np.float64)]
+        _, found = detector.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        rows = np.empty((0, 15)) if found is None else found.astype(np.float64)
+        # On strips and flat areas the exponentials behind its boxes run away.
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        size, middle = rows[:, 2:4], rows[:, :2] + rows[:, 2:4] / 2
+        sane = (size >= 1) & (size <= 2 * max(picture.shape)) & (middle >= 0) & (middle <= picture.shape[1::-1])
+        rows = np.asarray(rows[sane.all(axis=1)])
+        rows[:, 2:4] += rows[:, :2]  # from width and height
+        rows[:, :14] *= np.tile(scale, 7)
+        return rows
 
     def _detector(self) -> Any:
         """The calling thread's own OpenCV object."""
@@ -67,11 +84,9 @@ class YunetDetector:
         return self._per_thread.detector
 
 
-def _detection(row: NDArray[np.float64], scale: NDArray[np.float64]) -> Detection:
-    """One of OpenCV's rows ``(15,)``: x, y, width, height, five points from the viewer's left eye on, and the score."""
-    corners = np.array([row[:2], row[:2] + row[2:4]]) * scale
+def _detection(row: NDArray[np.float64]) -> Detection:
     return Detection(
-        box=Box(*corners.ravel().tolist()),
-        score=float(min(row[14], 1.0)),
-        landmarks=Landmarks(*((x, y) for x, y in (row[4:14].reshape(5, 2) * scale).tolist())),
+        box=Box(*row[:4].tolist()),
+        score=float(np.clip(row[14], 0, 1)),
+        landmarks=Landmarks(*((x, y) for x, y in row[4:14].reshape(5, 2).tolist())),
     )

@@ -22,7 +22,7 @@ def standardise(pixels: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalisation, added to the input, through a 1x1 convolution where shapes differ."""
+    """Two 3x3 convolutions with batch normalisation, added to the input, which a 1x1 convolution fits where need be."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__()
