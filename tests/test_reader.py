@@ -225,7 +225,7 @@ def test_a_smile_is_happy_and_a_stare_is_surprise(data_folder: Path, label: str,
 
 @pytest.mark.data
 def test_generated_smiles(data_folder: Path) -> None:
-    """Generated colour faces that smile are happy. (Those labelled surprise mostly frown, and prove nothing.)"""
+    """Generated colour faces that smile are happy. Those labelled surprise mostly frown, and prove nothing."""
     reader = unmask.load(detector="mtcnn", thresholds=Thresholds.never())
     readings = list(reader.read(data_folder / "synthetic_faces" / "happy"))
     named = [reading.faces[0].expression for reading in readings if reading.faces]
