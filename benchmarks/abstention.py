@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets import ferplus
-from unmask.datasets.fer2013 import load_fer2013
+from unmask.datasets import ferplus, load_dataset
 from unmask.datasets.splits import holdout_mask
 from unmask.faces import Detection, build_detector, measure
 from unmask.models import Classifier
@@ -61,7 +60,7 @@ def main() -> int:
     arguments = parser.parse_args()
     classifier = Classifier.load(arguments.model)
     config = classifier.card.training["config"]
-    dataset = ferplus.join(load_fer2013(arguments.data), arguments.ferplus)
+    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
     held = holdout_mask(dataset.groups, config["holdout"], seed=config["seed"]) & (dataset.splits == "Training")
     rows = ferplus.as_majority(dataset.select(held))
     crops, labels = rows.images, rows.labels

@@ -19,8 +19,8 @@ from unmask.errors import ConfigError, InputError
 from unmask.expressions import Expression
 from unmask.outputs import draw, save_annotated
 from unmask.outputs.layout import place_labels
-from unmask.outputs.palette import ABSTAINED as GREY
-from unmask.outputs.palette import COLOURS, Colour, contrast, ink
+from unmask.palette import ABSTAINED as GREY
+from unmask.palette import COLOURS, Colour, contrast, ink
 from unmask.readings import Box, Face, Reading
 
 MIDDLE = replace(HAPPY, box=Box(150, 120, 250, 220))

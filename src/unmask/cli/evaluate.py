@@ -24,15 +24,12 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, measure, print."""
-    from unmask.datasets import ferplus
-    from unmask.datasets.fer2013 import load_fer2013
+    from unmask.datasets import load_dataset
     from unmask.evaluation.evaluate import evaluate
     from unmask.models import Classifier
 
     classifier = Classifier.load(arguments.model, threads=arguments.threads)
-    dataset = load_fer2013(arguments.data)
-    if arguments.ferplus:
-        dataset = ferplus.join(dataset, arguments.ferplus)
+    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
     figures = evaluate(
         classifier, dataset, split=arguments.split, use_votes=bool(arguments.ferplus), views=arguments.views
     )

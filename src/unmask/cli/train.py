@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingExtraError("torch", "train") from None
 
     from unmask.cli.progress import Progress
-    from unmask.datasets import ferplus
-    from unmask.datasets.fer2013 import load_fer2013
+    from unmask.datasets import load_dataset
     from unmask.training.config import load_config
     from unmask.training.finish import finish
     from unmask.training.fit import Trainer
@@ -53,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    dataset = load_fer2013(arguments.data)
-    if arguments.ferplus:
-        dataset = ferplus.join(dataset, arguments.ferplus)
+    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
     trainer = Trainer(config, dataset, out, device=arguments.device)
     print(
         f"unmask: {len(trainer.training.images):,} rows to train on, "

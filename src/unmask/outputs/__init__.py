@@ -10,7 +10,7 @@ from unmask.outputs.jsonl import JsonLinesWriter, done_sources
 from unmask.outputs.parquet import ParquetWriter
 from unmask.outputs.report import ReportWriter, write_report
 from unmask.outputs.table import TableWriter
-from unmask.outputs.text import MEANING, frame_name, printable
+from unmask.outputs.text import MEANING, frame_name
 
 __all__ = [
     "Format",
@@ -23,7 +23,6 @@ __all__ = [
     "format_of",
     "frame_name",
     "open_writer",
-    "printable",
     "register_format",
     "save_annotated",
     "write_report",

@@ -9,8 +9,9 @@ from typing import TextIO
 from unmask.errors import DataError, InputError
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
-from unmask.outputs.sink import TextSink, disk_errors
+from unmask.outputs.sink import TextSink
 from unmask.readings import Reading
+from unmask.writing import disk_errors
 
 _LINE_START = b'{"source": '
 """What a line cut short must begin with: nothing else is ever cut off a file."""

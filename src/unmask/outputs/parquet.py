@@ -10,8 +10,8 @@ from unmask.errors import MissingExtraError
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.columns import Cell, columns, rows
-from unmask.outputs.sink import disk_errors, encodable
 from unmask.readings import Reading
+from unmask.writing import disk_errors, encodable
 
 ROW_GROUP = 8192
 """Rows held in memory before they go to disk together."""

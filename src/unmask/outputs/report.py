@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,11 +15,10 @@ from numpy.typing import NDArray
 
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
-from unmask.outputs.palette import ABSTAINED, COLOURS, Colour
-from unmask.outputs.sink import disk_errors, encodable
-from unmask.outputs.style import STYLE
-from unmask.outputs.text import MEANING, face_count, frame_name, percent, printable, verdict
+from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
+from unmask.pages import PAGE_FOOT, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
+from unmask.writing import disk_errors, encodable
 
 THUMBNAIL_SIDE = 900
 """Longer side of the pictures in the page, in pixels, at most."""
@@ -89,7 +85,7 @@ class ReportWriter:
             body.seek(0)
             page.write(_bytes(self._head()))
             shutil.copyfileobj(body, page)
-            page.write(_bytes(_FOOT))
+            page.write(_bytes("</main>\n" + PAGE_FOOT))
         with disk_errors(self._path):
             self._part.replace(self._path)
 
@@ -102,7 +98,7 @@ class ReportWriter:
         self.close()
 
     def _head(self) -> str:
-        title = _text(self._title)
+        title = text(self._title)
         shown, withheld = self._shown.total(), self._withheld.total()
         counts = (
             ("Pictures", self._pictures),
@@ -111,9 +107,9 @@ class ReportWriter:
             ("Faces without a named expression", withheld),
         )
         figures = "".join(f"<div><dt>{name}</dt><dd>{count}</dd></div>" for name, count in counts)
-        models = _text(", ".join(sorted(self._models)) or "none")
+        models = text(", ".join(sorted(self._models)) or "none")
         return (
-            _HEAD.format(title=title, style=STYLE + _colour_rules())
+            page_head(self._title)
             + f'<h1>{title}</h1>\n<p class="meaning">{MEANING}</p>\n'
             + f'<section aria-label="Summary"><dl class="figures">{figures}</dl>\n<div class="counts">'
             + _count_table("Expression", [(str(name), str(name), count) for name, count in self._shown.most_common()])
@@ -132,13 +128,13 @@ def write_report(
 
 
 def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:
-    name = _text(frame_name(reading))
+    name = text(frame_name(reading))
     words = ", ".join(verdict(face) for face in reading.faces)
-    alt = _text(f"{face_count(len(reading.faces))} marked{': ' if words else ''}{words}")
+    alt = text(f"{face_count(len(reading.faces))} marked{': ' if words else ''}{words}")
     return (
         f'<article aria-labelledby="p{number}"><h2 id="p{number}">{name}</h2>\n'
         f'<p class="about">{reading.width} x {reading.height} pixels, {face_count(len(reading.faces))}</p>\n'
-        f'<img src="{_data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE))}" alt="{alt}" loading="lazy">\n'
+        f'<img src="{data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE))}" alt="{alt}" loading="lazy">\n'
         f"{_face_table(image, reading.faces, number) if reading.faces else ''}</article>\n"
     )
 
@@ -159,7 +155,7 @@ def _face_row(face: Face, number: int, labels: Sequence[Expression], crop: NDArr
     colour = "none" if face.expression is None else str(face.expression)
     cells = "".join(_score_cell(face, label) for label in labels)
     name = f'<th scope="row"><span class="chip {colour}"></span>{verdict(face)}</th>'
-    picture = f'<img src="{_data_uri(crop)}" alt="">' if crop.size else ""
+    picture = f'<img src="{data_uri(crop)}" alt="">' if crop.size else ""
     return f"<tr><td>{number}{picture}</td>{name}{cells}</tr>\n"
 
 
@@ -188,7 +184,7 @@ def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
         return ""
     total = sum(count for *_, count in counts)
     lines = "".join(
-        f'<tr><th scope="row"><span class="chip {colour}"></span>{_text(name)}</th><td>{count}</td>'
+        f'<tr><th scope="row"><span class="chip {colour}"></span>{text(name)}</th><td>{count}</td>'
         f'<td class="bar {colour}" style="--s:{count / total:.3f}">{percent(count / total)}</td></tr>\n'
         for name, colour, count in counts
     )
@@ -198,41 +194,5 @@ def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
     )
 
 
-def _colour_rules() -> str:
-    """A class for each expression that sets the colour of its bars and chips."""
-    colours: list[tuple[str, Colour]] = [*COLOURS.items(), ("none", ABSTAINED)]
-    return "\n".join(f".{name} {{ --c: rgb{colour}; }}" for name, colour in colours)
-
-
-def _data_uri(image: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="JPEG", quality=82, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
-
-
 def _bytes(text: str) -> bytes:
     return encodable(text).encode("utf-8")
-
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-{style}
-</style>
-</head>
-<body>
-"""
-
-_FOOT = "</main>\n</body>\n</html>\n"

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from unmask.errors import InputError
-
-
-@contextmanager
-def disk_errors(where: Path | str) -> Iterator[None]:
-    """Restate the system's errors as InputError naming ``where``.
-
-    BrokenPipeError passes: a reader that has seen enough (``| head``) is no failure, and the command line ends quietly.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{where}: cannot be written: {reason}; free some space or choose another place") from error
+from unmask.writing import disk_errors, encodable
 
 
 class TextSink:
@@ -77,12 +61,3 @@ class TextSink:
         if stream is not None and self._owned:
             with disk_errors(self._where):
                 stream.close()
-
-
-def encodable(text: str, encoding: str = "utf-8") -> str:
-    """The text if the encoding has all of it, else with JSON escapes for everything that is not ASCII."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
-    return text

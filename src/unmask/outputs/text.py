@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from unmask.readings import Face, Reading
+from unmask.writing import printable
 
 MEANING = "A score says how people tend to label a face that looks like this one, not what the person feels."
 """Stands wherever scores are shown to people who did not ask for them."""
-
-
-_UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
-"""Unicode's control, format (bidirectional overrides), surrogate, unassigned, line and paragraph separator."""
-
-
-def printable(text: str) -> str:
-    r"""Text for a terminal or page: control, invisible and undecodable characters escaped, so that none can act.
-
-    >>> print(printable("a\nb\x1b[31m.jpg"))
-    a\nb\x1b[31m.jpg
-    """
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSAFE else char for char in text
-    )
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,68 @@
+"""What everything that writes for people or files needs: errors in words, and text that cannot act."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unmask.errors import InputError
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode's control, format (bidirectional overrides), surrogate, unassigned, line and paragraph separator."""
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal or page: control, invisible and undecodable characters escaped, so that none can act.
+
+    >>> print(printable("a\nb\x1b[31m.jpg"))
+    a\nb\x1b[31m.jpg
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSAFE else char for char in text
+    )
+
+
+def encodable(text: str, encoding: str = "utf-8") -> str:
+    """The text if the encoding has all of it, else with JSON escapes for everything that is not ASCII."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
+    return text
+
+
+@contextmanager
+def disk_errors(where: Path | str) -> Iterator[None]:
+    """Restate the system's errors as InputError naming ``where``.
+
+    BrokenPipeError passes: a reader that has seen enough (``| head``) is no failure, and the command line ends quietly.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{where}: cannot be written: {reason}; free some space or choose another place") from error
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, replacing what stood there only when the new one is complete.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written; what stood there stays.
+    """
+    data = encodable(content).encode("utf-8") if isinstance(content, str) else content
+    part = path.with_name(path.name + ".part")
+    with disk_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
