@@ -18,7 +18,8 @@ from test_outputs_drawing import MIDDLE, grey, reading_of
 from test_outputs_writers import ABSTAINED
 
 from unmask.errors import InputError
-from unmask.outputs import MEANING, ReportWriter, write_report
+from unmask.outputs import MEANING
+from unmask.outputs.report import ReportWriter, write_report
 from unmask.readings import Box
 
 VOID = {"meta", "img", "br", "link", "input"}

@@ -139,7 +139,7 @@ class _Pictures:
 
     def __enter__(self) -> _Pictures:
         if self.report:
-            from unmask.outputs import ReportWriter
+            from unmask.outputs.report import ReportWriter
 
             self._page = self._stack.enter_context(ReportWriter(self.report))
         return self

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from unmask import images
 from unmask.errors import InputError, UnmaskError
 from unmask.media.base import Failure, Frame, Input, Source
 from unmask.media.expand import expand
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 FILM_SUFFIXES = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm"))
 
@@ -59,6 +61,8 @@ def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: 
     if workers <= 1:
         yield from map(function, items)
         return
+    from concurrent.futures import ThreadPoolExecutor  # takes long to load, and one photograph does not need it
+
     with ThreadPoolExecutor(workers, thread_name_prefix="unmask") as pool:
         flight: deque[Future[Out]] = deque()
         try:

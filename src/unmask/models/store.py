@@ -10,8 +10,6 @@ import hashlib
 import os
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ FOLDER_VARIABLE = "UNMASK_MODELS"
 """Environment variable that names the folder of fetched files."""
 
 _CHUNK = 1 << 16
-_TIMEOUT_S = 30.0
 
 Progress = Callable[[int, int], None]
 """Called with the bytes received so far and the bytes in all."""
@@ -157,7 +154,7 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
         ) from None
     part = Path(part_name)
     try:
-        with open(descriptor, "wb") as target, closing((opener or _open_https)(file.url)) as stream:
+        with open(descriptor, "wb") as target, closing((opener or _network)(file.url)) as stream:
             _receive(stream, target, file, progress)
         part.replace(path)
     except OSError as error:
@@ -181,20 +178,10 @@ def _checksum(path: Path, modified_ns: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, and only to ``https``."""
+def _network(url: str) -> IO[bytes]:
+    from unmask.models.https import open_https
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open_https(url: str) -> IO[bytes]:
-    if not url.startswith("https://"):
-        raise urllib.error.URLError(f"{url} is not https")
-    stream: IO[bytes] = urllib.request.build_opener(_HttpsOnly).open(url, timeout=_TIMEOUT_S)
-    return stream
+    return open_https(url)
 
 
 def _receive(stream: IO[bytes], target: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:

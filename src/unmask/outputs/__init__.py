@@ -8,14 +8,12 @@ from unmask.outputs.drawing import draw, save_annotated
 from unmask.outputs.json_array import JsonWriter
 from unmask.outputs.jsonl import JsonLinesWriter, done_sources
 from unmask.outputs.parquet import ParquetWriter
-from unmask.outputs.report import ReportWriter, write_report
 from unmask.outputs.table import TableWriter
 from unmask.outputs.text import MEANING, frame_name
 
 __all__ = [
     "Format",
     "MEANING",
-    "ReportWriter",
     "Writer",
     "done_sources",
     "draw",
@@ -25,7 +23,6 @@ __all__ = [
     "open_writer",
     "register_format",
     "save_annotated",
-    "write_report",
 ]
 
 register_format("table", Format(TableWriter, suffixes=(".txt",)))
