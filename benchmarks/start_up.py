@@ -1,7 +1,8 @@
 """One photograph as a whole process: ``unmask read`` against the least that any Python program must do.
 
 The bare process imports NumPy, OpenCV and ONNX Runtime, decodes the photograph, opens the detector's and the model's
-sessions and runs both once. The two run in turn, so that a drifting machine is fair to both.
+sessions and runs both once, looking for faces as small as unmask does. The two run in turn, so that a drifting machine
+is fair to both.
 
 usage: python benchmarks/start_up.py [PICTURE] [--runs 15]
 """
@@ -25,7 +26,7 @@ picture = cv2.imread(sys.argv[1])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 model = onnxruntime.InferenceSession(sys.argv[2], options, providers=["CPUExecutionProvider"])
-MTCNN().detect(picture, min_face_size=40.0)
+MTCNN().detect(picture, min_face_size=24.0)
 model.run(None, {"crops": numpy.zeros((1, 48, 48), numpy.uint8)})
 """
 
