@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from unmask.errors import ConfigError, InputError, suggest
 from unmask.models import Thresholds
 from unmask.training.augment import Augmentation
+from unmask.training.precision import PRECISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class TrainConfig:
         Of the model that the run makes.
     network, arguments
         Registered network and its keyword arguments.
+    initial
+        Weights to start from; empty for random ones. A ``.safetensors`` or ``.pth`` file, a model folder or name, a
+        run's folder, or the name of a published file: see :func:`unmask.networks.weights.load_weights`.
     heads
         Weight of each head's loss by taxonomy: ``ferplus`` learns the votes as soft targets, ``fer2013`` the labels.
     epochs, warmup_epochs
@@ -37,7 +41,7 @@ class TrainConfig:
     holdout
         Share of Training kept from it, copies together, to choose temperature and thresholds.
     precision
-        ``bf16`` (autocast) or ``fp32``.
+        ``fp32``; ``bf16`` or, not on a CPU, ``fp16`` (autocast); ``auto`` takes bf16 where the hardware is fast in it.
     seed
         Of everything random.
     augmentation
@@ -50,6 +54,7 @@ class TrainConfig:
     version: str
     network: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    initial: str = ""
     heads: Mapping[str, float] = field(default_factory=lambda: {"ferplus": 1.0, "fer2013": 1.0})
     epochs: int = 60
     warmup_epochs: int = 3
@@ -59,7 +64,7 @@ class TrainConfig:
     label_smoothing: float = 0.1
     ema_decay: float = 0.999
     holdout: float = 0.05
-    precision: str = "bf16"
+    precision: str = "auto"
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -74,7 +79,7 @@ class TrainConfig:
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "ema_decay": 0 <= self.ema_decay < 1,
             "holdout": 0 <= self.holdout < 1,
-            "precision": self.precision in ("bf16", "fp32"),
+            "precision": self.precision in PRECISIONS,
             "heads": bool(self.heads) and set(self.heads) <= {"ferplus", "fer2013"},
         }
         for key, holds in rules.items():

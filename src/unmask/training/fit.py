@@ -21,8 +21,10 @@ from unmask.datasets.splits import holdout_mask
 from unmask.errors import ConfigError, DataError, UnmaskError
 from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
+from unmask.networks.weights import load_weights
 from unmask.training.checkpoint import load_checkpoint, pack, save_checkpoint, unpack
 from unmask.training.config import TrainConfig
+from unmask.training.precision import autocast, resolve_precision
 
 _AFTER_TRAINING = ("name", "version", "thresholds")  # settings that the weights do not depend on
 
@@ -111,9 +113,11 @@ class Trainer:
         self.held = make_targets(held, list(heads)) if len(held) else None
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.arguments)
+        self.initial = load_weights(network, config.initial) if config.initial else None
+        self.precision = resolve_precision(config.precision, self.device)
         # In fp32, oneDNN crashes on channels_last convolutions of fewer than 16 channels (PyTorch 2.13, CPU); in bf16,
         # where channels_last doubles the speed, it does not.
-        self.memory_format = torch.channels_last if config.precision == "bf16" else torch.contiguous_format
+        self.memory_format = torch.channels_last if self.precision == "bf16" else torch.contiguous_format
         self.network = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
@@ -184,7 +188,7 @@ class Trainer:
         return total / len(batches)
 
     def _logits(self, network: nn.Module, pixels: Tensor) -> dict[str, Tensor]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        with autocast(self.device, self.precision):
             logits: dict[str, Tensor] = network(pixels)
         return logits
 
