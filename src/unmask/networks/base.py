@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +17,30 @@ def standardise(pixels: Tensor) -> Tensor:
     centred = pixels - pixels.mean(dim=(2, 3), keepdim=True)
     # The 4 (grey levels, squared) keeps a blank picture from being divided by nothing.
     return centred / (centred.square().mean(dim=(2, 3), keepdim=True) + 4.0).sqrt()
+
+
+IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in 0..1, as torchvision's weights expect their input."""
+
+
+class ImageNetTrunk(nn.Sequential):
+    """Layers that take what ImageNet networks take; called with grey pixels ``(B, 1, H, W)`` in 0..255.
+
+    Its layers keep the names that they have in torchvision, so that published weights fit.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("spread", 255 * torch.tensor(IMAGENET_SPREAD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Grey, the same in all three channels, normalised, to the last map ``(B, C, h, w)``."""
+        out: Tensor = super().forward((pixels - self.mean) / self.spread)
+        return out
 
 
 class FaceNetwork(nn.Module):
@@ -71,3 +96,27 @@ def linear_heads(features: int, heads: Mapping[str, int]) -> nn.ModuleDict:
     if not heads:
         raise ValueError("expected at least one head")
     return nn.ModuleDict({name: nn.Linear(features, classes) for name, classes in heads.items()})
+
+
+def transfer_neck(features: int, hidden: int, dropout: float) -> nn.Sequential:
+    """What stands between a trunk that was trained for something else and the heads: norms, dropout, one hidden layer.
+
+    The first norm brings the trunk's features to one scale, so that a recipe fits every trunk.
+    """
+    return nn.Sequential(
+        nn.BatchNorm1d(features),
+        nn.Dropout(dropout / 2),
+        nn.Linear(features, hidden),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm1d(hidden),
+        nn.Dropout(dropout),
+    )
+
+
+def initialise(network: nn.Module) -> None:
+    """Random weights for convolutions that ReLU follows (He et al., doi:10.1109/ICCV.2015.123), biases 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

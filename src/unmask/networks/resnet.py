@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from unmask.networks.base import FaceNetwork, linear_heads, standardise
+from unmask.networks.base import FaceNetwork, initialise, linear_heads, standardise
 
 
 class ResidualBlock(nn.Module):
@@ -74,9 +74,8 @@ class FaceResNet(FaceNetwork):
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(dropout)
         self.heads = linear_heads(channels, heads)
+        initialise(self)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if isinstance(module, ResidualBlock):
                 # Each block starts as the identity, which lets a deep trunk train at a high learning rate from the
                 # first step (Goyal et al., arXiv:1706.02677, section 5.1).
