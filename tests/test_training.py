@@ -20,7 +20,9 @@ from unmask.networks import build_network, network_names
 from unmask.training.augment import Augmentation
 from unmask.training.config import TrainConfig, load_config
 from unmask.training.finish import finish
-from unmask.training.fit import Trainer, learning_rate_at, make_targets, soft_cross_entropy, training_rows
+from unmask.training.fit import Trainer
+from unmask.training.schedules import cosine
+from unmask.training.targets import make_targets, soft_cross_entropy, training_rows
 
 TINY = TrainConfig(
     name="tiny",
@@ -146,7 +148,7 @@ def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatc
 
     with pytest.raises(InputError, match="free some space"):
         trainer.fit(notify=fill)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.safetensors", "config.json"}
 
 
 def test_training_rows_leave_out_copies_and_the_faceless(bars: FaceDataset) -> None:
@@ -177,7 +179,7 @@ def test_soft_cross_entropy_by_hand() -> None:
 
 def test_schedule() -> None:
     """Up in a line, down in half a cosine, 0 at the end."""
-    rates = [learning_rate_at(step, 100, 10, 1.0) for step in range(101)]
+    rates = [cosine(step, 100, 10) for step in range(101)]
     assert rates[4] == 0.5
     assert rates[10] == 1.0
     assert rates[55] == pytest.approx(0.5)
