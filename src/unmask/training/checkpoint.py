@@ -120,7 +120,7 @@ def _moments(
         parameter, _, key = name.rpartition("/")
         if parameter not in ordered:
             raise ModelError(
-                f"{path}: was written by another version of unmask; start in another folder, with initial naming this one"
+                f"{path}: was written by another version of unmask; start in another folder, initial naming this one"
             )
         moments.setdefault(ordered.index(parameter), {})[key] = tensor
     return moments
