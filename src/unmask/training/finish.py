@@ -18,6 +18,7 @@ from unmask.models import Classifier, Head, ModelCard, ModelFile, softmax
 from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, count_macs, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Trainer
+from unmask.training.quantise import CALIBRATION_IMAGES, quantise
 
 
 def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
@@ -28,17 +29,40 @@ def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
     """
     config = trainer.config
     network = trainer.kept
-    heads = list(config.heads)
-    size = int(trainer.training.images.shape[-1])
-    exported = to_onnx(network, heads, size)
+    exported = to_onnx(network, list(config.heads), int(trainer.training.images.shape[-1]))
     graph = store_as_fp16(exported) if config.storage == "fp16" else exported
-    card = ModelCard(
+    card = _card(trainer, dataset, exported)
+    card = calibrate(card, graph, trainer.held_rows)
+    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
+    write_model(folder, card, graph, network)
+    return card
+
+
+def finish_int8(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
+    """Write the same network in int8 as a model folder of its own, calibrated on training images and measured anew."""
+    config = trainer.config
+    heads = list(config.heads)
+    images = trainer.training.images.numpy()
+    exported = to_onnx(trainer.kept, heads, int(images.shape[-1]))
+    rows = np.random.default_rng(config.seed).permutation(len(images))[:CALIBRATION_IMAGES]
+    graph = quantise(exported, images[rows])
+    card = dataclasses.replace(_card(trainer, dataset, exported), name=f"{config.name}-int8")
+    card = calibrate(card, graph, trainer.held_rows)
+    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
+    write_model(folder, card, graph)
+    return card
+
+
+def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> ModelCard:
+    """The card of a run before calibration and measurement."""
+    config = trainer.config
+    return ModelCard(
         name=config.name,
         version=config.version,
-        heads=tuple(Head(head, TAXONOMIES[head]) for head in heads),
-        input_size=size,
-        parameters=sum(p.numel() for p in network.parameters()),
-        macs=count_macs(exported),
+        heads=tuple(Head(head, TAXONOMIES[head]) for head in config.heads),
+        input_size=int(trainer.training.images.shape[-1]),
+        parameters=sum(p.numel() for p in trainer.network.fused().parameters()),  # of the form that is run
+        macs=count_macs(graph),
         licence=_licence(trainer, dataset),
         code_version=code_version(),
         thresholds=config.thresholds,
@@ -46,10 +70,6 @@ def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
         arguments=config.network_arguments,
         training=_training_facts(trainer, dataset),
     )
-    card = calibrate(card, graph, trainer.held_rows)
-    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
-    write_model(folder, card, graph, network)
-    return card
 
 
 def _licence(trainer: Trainer, dataset: FaceDataset) -> str:

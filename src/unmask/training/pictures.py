@@ -42,21 +42,13 @@ SHOWN: Mapping[str, Augmentation] = {
 """Each ingredient alone, strong enough to be seen."""
 
 
-def gallery(
-    face: NDArray[np.uint8],
-    *,
-    ingredients: Mapping[str, Augmentation] = SHOWN,
-    views: int = 6,
-    seed: int = 0,
-) -> Figure:
+def gallery(face: NDArray[np.uint8], *, views: int = 6, seed: int = 0) -> Figure:
     """A row of random views for each ingredient of the augmentation; the first picture of a row is the face itself.
 
     Parameters
     ----------
     face
         Grey ``uint8 (S, S)``.
-    ingredients
-        Augmentations by name; a recipe's own is shown with ``{"recipe": config.augmentation}``.
     views
         Random views in a row.
     seed
@@ -64,10 +56,20 @@ def gallery(
     """
     pixels = torch.from_numpy(face).float().expand(views, 1, -1, -1)
     pictures: list[NDArray[np.uint8]] = []
-    for augmentation in ingredients.values():
+    for augmentation in SHOWN.values():
         seen = augmentation(pixels, torch.Generator().manual_seed(seed))
         pictures += [face, *seen[:, 0].round().byte().numpy()]
-    return plots.image_grid(pictures, rows=list(ingredients), columns=views + 1, cell=0.8)
+    return plots.image_grid(pictures, rows=list(SHOWN), columns=views + 1, cell=0.8)
+
+
+def recipe_gallery(faces: NDArray[np.uint8], augmentation: Augmentation, *, views: int = 6, seed: int = 0) -> Figure:
+    """A row of random views for each of some faces ``uint8 (N, S, S)``, as a recipe makes them; the face comes first."""
+    generator = torch.Generator().manual_seed(seed)
+    pictures: list[NDArray[np.uint8]] = []
+    for face in faces:
+        pixels = torch.from_numpy(face).float().expand(views, 1, -1, -1)
+        pictures += [face, *augmentation(pixels, generator)[:, 0].round().byte().numpy()]
+    return plots.image_grid(pictures, columns=views + 1, cell=0.8)
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> Figure:
