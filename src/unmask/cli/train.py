@@ -21,7 +21,7 @@ def add_parser(verbs: Any) -> None:
         "train",
         help="train a network from a recipe",
         description="Train a network from a recipe (TOML). The run's folder keeps the resolved configuration, a "
-        "checkpoint after every epoch, the history with its curves, and at the end the model: OUT/model, calibrated and "
+        "checkpoint after every epoch, the history with its curves, and at the end the model OUT/model, calibrated and "
         "measured. Started by torchrun, several processes train together.",
     )
     add_run_arguments(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -117,6 +118,8 @@ def initialise(network: nn.Module) -> None:
     """Random weights for convolutions that ReLU follows (He et al., doi:10.1109/ICCV.2015.123), biases 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            # Each channel is heard by out_channels / groups others at every tap; PyTorch's own rule forgets the groups.
+            fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
+            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

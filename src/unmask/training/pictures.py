@@ -63,7 +63,7 @@ def gallery(face: NDArray[np.uint8], *, views: int = 6, seed: int = 0) -> Figure
 
 
 def recipe_gallery(faces: NDArray[np.uint8], augmentation: Augmentation, *, views: int = 6, seed: int = 0) -> Figure:
-    """A row of random views for each of some faces ``uint8 (N, S, S)``, as a recipe makes them; the face comes first."""
+    """A row of random views for each of some faces ``uint8 (N, S, S)``, made by one recipe; the face comes first."""
     generator = torch.Generator().manual_seed(seed)
     pictures: list[NDArray[np.uint8]] = []
     for face in faces:
