@@ -104,10 +104,12 @@ def training_rows(
         usable &= dataset.labels != UNLABELLED
     else:
         usable &= ferplus.distribution(dataset.votes)[1] > 0
-    held = holdout_mask(dataset.groups, holdout, seed=seed)
-    if not (usable & ~held).any():
+    rows = np.flatnonzero(usable)
+    # Drawn among the usable rows alone: the same draw over all rows may be the one that made the split.
+    held = holdout_mask(dataset.groups[rows], holdout, seed=seed)
+    if held.all():
         raise DataError(f"{dataset.name}: no row of '{split}' is left to learn from; check labels, copies and holdout")
-    return dataset.select(usable & ~held), dataset.select(usable & held)
+    return dataset.select(rows[~held]), dataset.select(rows[held])
 
 
 def class_factors(targets: Targets, power: float) -> dict[str, Tensor]:
