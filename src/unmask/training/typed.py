@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from unmask.errors import ConfigError, InputError, suggest
+from unmask.errors import ConfigError, DataError, InputError, suggest
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
@@ -76,7 +76,10 @@ def build_typed(kind: type, values: Mapping[str, Any], where: str) -> Any:
     missing = [key for key in required if key not in arguments]
     if missing:
         raise ConfigError(f"{where}: missing: {', '.join(missing)}")
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except (ConfigError, DataError) as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
