@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unmask.cli.progress import Progress
+    from unmask.training.config import TrainConfig
+    from unmask.training.fit import Notify, Trainer
 
 
 def add_parser(verbs: Any) -> None:
@@ -13,68 +20,141 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "train",
         help="train a network from a recipe",
-        description="Train a network from a recipe (TOML). The run's folder keeps a checkpoint after every epoch, the "
-        "history, and at the end the model: OUT/model, calibrated and measured.",
+        description="Train a network from a recipe (TOML). The run's folder keeps the resolved configuration, a "
+        "checkpoint after every epoch, the history with its curves, and at the end the model OUT/model, calibrated and "
+        "measured. Started by torchrun, several processes train together.",
     )
-    parser.add_argument("--config", required=True, metavar="FILE.toml", help="the recipe")
+    add_run_arguments(parser)
+    parser.add_argument("--resume", action="store_true", help="go on from the last epoch in OUT")
+    parser.add_argument("--int8", action="store_true", help="also write OUT/model_int8, calibrated on training images")
+    parser.add_argument("--log", choices=("tensorboard",), help="also write OUT/tensorboard")
+    parser.add_argument(
+        "--gallery", metavar="FILE.png", help="draw the recipe's augmentation on training pictures, and end"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command that trains takes."""
+    parser.add_argument("--config", required=True, metavar="FILE.toml", help="the recipe, or a run's config.json")
     parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the same rows")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe"
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last epoch in OUT")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Train, export, measure."""
-    from pathlib import Path
-
-    from unmask.errors import InputError, MissingExtraError
+def need_torch(threads: int | None) -> None:
+    """Set PyTorch's threads. Raises MissingExtraError where it is not installed."""
+    from unmask.errors import ConfigError, MissingExtraError
 
     try:
         import torch
     except ModuleNotFoundError:
         raise MissingExtraError("torch", "train") from None
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads {threads}: expected 1 or more")
+        torch.set_num_threads(threads)
 
-    from unmask.cli.progress import Progress
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, export, measure."""
+    need_torch(arguments.threads)
+
     from unmask.datasets import load_dataset
+    from unmask.errors import InputError
     from unmask.training.config import load_config
-    from unmask.training.finish import finish
+    from unmask.training.finish import finish, finish_int8
     from unmask.training.fit import Trainer
+    from unmask.training.parallel import joined
 
     config = load_config(arguments.config, arguments.set)
     out = Path(arguments.out)
-    if (out / "checkpoint.safetensors").exists() and not arguments.resume:
+    if (out / "checkpoint.safetensors").exists() and not (arguments.resume or arguments.gallery):
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
-    trainer = Trainer(config, dataset, out, device=arguments.device)
+    with joined(arguments.device) as (parallel, device):
+        dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+        if arguments.gallery:
+            return _draw_gallery(config, dataset, Path(arguments.gallery))
+        trainer = Trainer(config, dataset, out, device=device, parallel=parallel)
+        if not parallel.leads:
+            trainer.fit(resume=arguments.resume)
+            return 0
+        _announce(trainer)
+        with ExitStack() as stack:
+            trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
+        _keep_history(trainer)
+        cards = {"model": finish(trainer, dataset, out / "model")}
+        if arguments.int8:
+            cards["model_int8"] = finish_int8(trainer, dataset, out / "model_int8")
+    for folder, card in cards.items():
+        for protocol, figures in card.metrics.items():
+            print(f"{folder}: {protocol}: accuracy {figures['accuracy']:.4f}", file=sys.stderr)
+        print(out / folder)
+    return 0
+
+
+def _announce(trainer: Trainer) -> None:
+    config = trainer.config
     print(
-        f"unmask: {len(trainer.training.images):,} rows to train on, "
-        f"{sum(p.numel() for p in trainer.network.parameters()):,} parameters, {config.epochs} epochs",
+        f"unmask: {len(trainer.training):,} rows to train on, {len(trainer.held_rows):,} held out, "
+        f"{sum(p.numel() for p in trainer.network.parameters()):,} parameters, {config.epochs} epochs, "
+        f"{trainer.precision} on {trainer.device}",
         file=sys.stderr,
     )
+    if trainer.initial is not None:
+        weights = trainer.initial
+        fresh = sorted({name.rpartition(".")[0] for name in weights.fresh})
+        print(
+            f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {', '.join(fresh) or 'nothing'}",
+            file=sys.stderr,
+        )
 
-    with Progress("batches") as progress:
 
-        def notify(event: str, record: dict[str, Any]) -> None:
-            if event == "batch":
-                progress.total = progress.total or (config.epochs - record["epoch"] + 1) * record["batches"]
-                progress.advance(note=f"epoch {record['epoch']}/{config.epochs}  loss {record['loss']:.3f}")
-            else:
-                progress.clear()
-                shown = "  ".join(f"{key} {value:.4g}" for key, value in record.items() if key != "epoch")
-                print(f"epoch {record['epoch']:3}/{config.epochs}  {shown}", file=sys.stderr, flush=True)
+def _listeners(config: TrainConfig, out: Path, log: str | None, stack: ExitStack) -> Notify:
+    from unmask.cli.progress import Progress
+    from unmask.training.callbacks import tensorboard, together
 
-        trainer.fit(notify=notify, resume=arguments.resume)
-    card = finish(trainer, dataset, out / "model")
-    (out / "model" / "history.json").write_text(json.dumps(trainer.history_, indent=1) + "\n", encoding="utf-8")
-    for protocol, figures in card.metrics.items():
-        print(f"{protocol}: accuracy {figures['accuracy']:.4f}", file=sys.stderr)
-    print(out / "model")
+    shown = _on_terminal(config, stack.enter_context(Progress("batches")))
+    return together(shown, stack.enter_context(tensorboard(out / "tensorboard"))) if log else shown
+
+
+def _on_terminal(config: TrainConfig, progress: Progress) -> Notify:
+    """A bar over all batches of the run, and a line an epoch."""
+
+    def notify(event: str, record: dict[str, Any]) -> None:
+        if event == "batch":
+            progress.total = progress.total or (config.epochs - record["epoch"] + 1) * record["batches"]
+            place = f"epoch {record['epoch']}/{config.epochs}, batch {record['batch']}/{record['batches']}"
+            progress.advance(note=f"{place}  loss {record['loss']:.3f}")
+            return
+        progress.clear()
+        numbers = {key: value for key, value in record.items() if key != "epoch" and not isinstance(value, list)}
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
+        print(f"epoch {record['epoch']:3}/{config.epochs}  {shown}", file=sys.stderr, flush=True)
+
+    return notify
+
+
+def _keep_history(trainer: Trainer) -> None:
+    from unmask.plots import to_svg
+    from unmask.training.pictures import curves
+    from unmask.writing import write_whole
+
+    write_whole(trainer.folder / "history.json", json.dumps(trainer.history_) + "\n")
+    write_whole(trainer.folder / "curves.svg", to_svg(curves(trainer.history_)))
+
+
+def _draw_gallery(config: TrainConfig, dataset: Any, path: Path) -> int:
+    from unmask.plots import to_png
+    from unmask.training.pictures import recipe_gallery
+    from unmask.writing import write_whole
+
+    faces = dataset.split(config.train_split).images[:6]
+    write_whole(path, to_png(recipe_gallery(faces, config.augmentation, seed=config.seed)))
+    print(path)
     return 0

@@ -5,6 +5,7 @@
     model.json      the card (see unmask.models.card)
     model.onnx      the network: grey crops uint8 (N, S, S) to one float32 output (N, classes) per head
     CARD.md         the card for people, generated
+    weights.safetensors  the network's weights as they were trained, from which another run can start; may be missing
 
 An archive is a zip file without compression of these members; nothing else in it is looked at. There is no pickle.
 """
@@ -91,6 +92,6 @@ def save_archive(folder: Path, path: Path) -> None:
     """Pack a model folder into one ``.unmask`` archive, the same bytes for the same folder."""
     _read_folder(folder, bundled=False)  # a damaged folder is refused before anything is written
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
-        for name in ("model.json", "model.onnx", "CARD.md"):
+        for name in ("model.json", "model.onnx", "CARD.md", "weights.safetensors"):
             if (folder / name).is_file():
                 archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())

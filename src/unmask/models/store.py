@@ -58,6 +58,13 @@ class RemoteFile:
     licence: str
 
 
+def _torchvision(network: str, sha256: str, size: int) -> RemoteFile:
+    """ImageNet weights as torchvision publishes them, for a network of the same name here."""
+    file_name = f"{network}-{sha256[:8]}.pth"
+    url = f"https://download.pytorch.org/models/{file_name}"
+    return RemoteFile(f"{network}-imagenet", file_name, url, sha256, size, "BSD-3-Clause")
+
+
 FETCHABLE: Mapping[str, RemoteFile] = {
     file.name: file
     for file in (
@@ -72,6 +79,11 @@ FETCHABLE: Mapping[str, RemoteFile] = {
             size=232589,
             licence="MIT",
         ),
+        _torchvision("vgg16", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 553433881),
+        _torchvision("vgg16_bn", "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a", 553507836),
+        _torchvision("vgg19", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44", 574673361),
+        _torchvision("vgg19_bn", "c79401a0cf3cb42714e4182f5868c7a6f4f4534f5df9e956e2bb2098de41cbb6", 574769405),
+        _torchvision("mobilenet_v2", "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889", 14212972),
     )
 }
 """The files that :func:`fetch` can bring, by name."""
@@ -100,19 +112,31 @@ def find(name: str) -> Path | None:
     """
     file = _known(name)
     path = models_folder() / file.file_name
-    try:
-        status = path.stat()
-        found = _checksum(path, status.st_mtime_ns, status.st_size)
-    except FileNotFoundError:
+    found = _found(path)
+    if found is None:
         return None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     if found != file.sha256:
         raise ModelError(
             f"{path}: is not the published file '{name}': expected sha256 {file.sha256}, got {found}; "
             f"delete it and run: unmask models fetch {name}"
         )
     return path
+
+
+def is_published(path: Path, file: RemoteFile) -> bool:
+    """Whether a file that another program keeps is there and is the published one."""
+    return _found(path) == file.sha256
+
+
+def _found(path: Path) -> str | None:
+    """SHA-256 of a file, None where there is none. Raises ModelError when it cannot be read."""
+    try:
+        status = path.stat()
+        return _checksum(path, status.st_mtime_ns, status.st_size)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
 def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None = None) -> Path:

@@ -10,15 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-
-def standardise(pixels: Tensor) -> Tensor:
-    """Each picture with mean 0 and spread 1, whatever its lighting: ``(B, 1, H, W)`` in 0..255 to the same shape.
-
-    Networks begin with this, so that the pixels they are given need no preparation and nobody can forget it.
-    """
-    centred = pixels - pixels.mean(dim=(2, 3), keepdim=True)
-    # The 4 (grey levels, squared) keeps a blank picture from being divided by nothing.
-    return centred / (centred.square().mean(dim=(2, 3), keepdim=True) + 4.0).sqrt()
+from unmask.networks.base import FaceNetwork, initialise, linear_heads, standardise
 
 
 class ResidualBlock(nn.Module):
@@ -44,7 +36,7 @@ class ResidualBlock(nn.Module):
         return out
 
 
-class FaceResNet(nn.Module):
+class FaceResNet(FaceNetwork):
     """A residual trunk with one linear head per taxonomy.
 
     Parameters
@@ -81,10 +73,9 @@ class FaceResNet(nn.Module):
                 channels = width
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({name: nn.Linear(channels, classes) for name, classes in heads.items()})
+        self.heads = linear_heads(channels, heads)
+        initialise(self)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if isinstance(module, ResidualBlock):
                 # Each block starts as the identity, which lets a deep trunk train at a high learning rate from the
                 # first step (Goyal et al., arXiv:1706.02677, section 5.1).
@@ -95,7 +86,13 @@ class FaceResNet(nn.Module):
         out: Tensor = self.stages(self.stem(standardise(pixels)))
         return out
 
-    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Grey pixels ``(B, 1, H, W)`` in 0..255 to the logits ``(B, classes)`` of each head."""
-        pooled = self.dropout(self.features(pixels).mean(dim=(2, 3)))  # (B, C)
-        return {name: head(pooled) for name, head in self.heads.items()}
+    def pooled(self, features: Tensor) -> Tensor:
+        """Mean of each channel, some dropped during training."""
+        out: Tensor = self.dropout(features.mean(dim=(2, 3)))
+        return out
+
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Stem, both halves of the stages, heads."""
+        stages = list(self.stages)
+        half = len(stages) // 2
+        return [[self.stem], stages[:half], stages[half:], [self.heads]]

@@ -1,13 +1,23 @@
-"""Random views of a batch of faces, made on the device that trains."""
+"""Random views of a batch of faces, made on the device that trains.
+
+A view goes through three stages: where things are (:mod:`unmask.training.geometry`), how the light falls, and what the
+camera spoils (:mod:`unmask.training.degrade`); last, a rectangle is hidden.
+"""
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from unmask.errors import ConfigError
+from unmask.training.degrade import add_noise, blur, coarsen, erase
+from unmask.training.draws import Draws
+from unmask.training.geometry import PADDINGS, homographies, resample
+
+_SHARES = ("flip", "erase", "degrade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,13 @@ class Augmentation:
         Largest change of scale, as a share of 1: ``0.15`` draws from 1 / 1.15 to 1.15.
     shift
         Largest move along each axis, as a share of the picture's side.
+    warp
+        Symmetric warp: how far the face is tilted to either side and up or down, 0 to 0.4. At 0.2 the near edge is half
+        again as long as the far one.
+    crop
+        Largest share of the side that a random crop cuts off; the rest is scaled back to the picture's size.
+    padding
+        What is seen beyond the edge: ``reflection``, ``border`` (the edge repeated) or ``zeros``.
     brightness
         Largest value added, in pixel values of 0..255.
     contrast
@@ -30,50 +47,91 @@ class Augmentation:
         Probability of mirroring.
     erase
         Probability of hiding one rectangle of 2 to 20 % of the area behind noise.
+    blur
+        Largest spread of a Gaussian blur, in pixels.
+    noise
+        Largest spread of Gaussian noise, in pixel values of 0..255.
+    low_resolution
+        Largest factor by which a picture is reduced and enlarged again: ``3`` draws from 1 to 3.
+    degrade
+        Probability with which each of blur, noise and low resolution acts on a picture.
+
+    Raises
+    ------
+    ConfigError
+        A range that makes no sense.
     """
 
     rotation: float = 12.0
     zoom: float = 0.15
     shift: float = 0.08
+    warp: float = 0.0
+    crop: float = 0.0
+    padding: str = "reflection"
     brightness: float = 25.0
     contrast: float = 0.25
     flip: float = 0.5
     erase: float = 0.25
+    blur: float = 0.0
+    noise: float = 0.0
+    low_resolution: float = 0.0
+    degrade: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "padding":
+                if value not in PADDINGS:
+                    raise ConfigError(f"padding = {value!r}: expected one of {', '.join(PADDINGS)}")
+            elif not 0 <= value <= (1 if field.name in _SHARES else 1e3):
+                raise ConfigError(f"{field.name} = {value!r} is outside its range")
+        limits = {"warp": self.warp <= 0.4, "crop": self.crop <= 0.9, "blur": self.blur <= 8}
+        limits["low_resolution"] = self.low_resolution == 0 or 1 <= self.low_resolution <= 12
+        for key, holds in limits.items():
+            if not holds:
+                raise ConfigError(f"{key} = {getattr(self, key)!r} is outside its range")
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """A new view of each picture: float pixels ``(B, 1, H, W)`` in 0..255 to the same shape and range."""
+        draws = Draws(generator, pixels.device)
+        view = self._move(pixels, draws)
+        view = self._light(view, draws)
+        view = self._spoil(view, draws)
+        return erase(view, draws, self.erase) if self.erase else view
 
-        def uniform(*shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
-            values = torch.rand(shape, generator=generator, device=generator.device)
-            return (low + (high - low) * values).to(pixels.device)
+    def _move(self, pixels: Tensor, draws: Draws) -> Tensor:
+        if not any((self.rotation, self.zoom, self.shift, self.warp, self.crop, self.flip)):
+            return pixels
+        maps = homographies(
+            len(pixels),
+            draws,
+            rotation=self.rotation,
+            zoom=self.zoom,
+            shift=self.shift,
+            warp=self.warp,
+            crop=self.crop,
+            flip=self.flip,
+        )
+        return resample(pixels, maps, padding=self.padding)
 
-        batch = len(pixels)
-        angle = uniform(batch) * math.radians(self.rotation)
-        scale = torch.exp(uniform(batch) * math.log1p(self.zoom))
-        mirror = torch.where(uniform(batch, low=0.0) < self.flip, -1.0, 1.0)
-        moves = uniform(batch, 2) * 2 * self.shift  # the sampling grid spans -1..1, so a side is 2 long
-        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        rows = torch.stack((mirror * cos, -sin, moves[:, 0], mirror * sin, cos, moves[:, 1]), dim=1)
-        grid = functional.affine_grid(rows.view(batch, 2, 3), list(pixels.shape), align_corners=False)
-        view = functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-
+    def _light(self, view: Tensor, draws: Draws) -> Tensor:
+        if not (self.brightness or self.contrast):
+            return view
         mean = view.mean(dim=(1, 2, 3), keepdim=True)
-        gain = 1 + self.contrast * uniform(batch, 1, 1, 1)
-        view = (view - mean) * gain + mean + self.brightness * uniform(batch, 1, 1, 1)
-        return self._erase(view.clamp(0, 255), uniform)
+        gain = 1 + self.contrast * draws.uniform(len(view), 1, 1, 1)
+        return ((view - mean) * gain + mean + self.brightness * draws.uniform(len(view), 1, 1, 1)).clamp(0, 255)
 
-    def _erase(self, view: Tensor, uniform: object) -> Tensor:
-        """Random erasing (Zhong et al., doi:10.1609/aaai.v34i07.7000), without a loop over the batch."""
-        assert callable(uniform)
-        batch, _, height, width = view.shape
-        area = uniform(batch, low=0.02, high=0.2) * height * width
-        aspect = torch.exp(uniform(batch) * math.log(3.0))
-        half_h, half_w = (area * aspect).sqrt() / 2, (area / aspect).sqrt() / 2
-        centre_y, centre_x = uniform(batch, low=0.0) * height, uniform(batch, low=0.0) * width
-        ys = torch.arange(height, device=view.device) + 0.5
-        xs = torch.arange(width, device=view.device) + 0.5
-        inside_y = (ys - centre_y[:, None]).abs() < half_h[:, None]  # (B, H)
-        inside_x = (xs - centre_x[:, None]).abs() < half_w[:, None]  # (B, W)
-        chosen = uniform(batch, low=0.0) < self.erase
-        hidden = chosen[:, None, None] & inside_y[:, :, None] & inside_x[:, None, :]  # (B, H, W)
-        return torch.where(hidden[:, None], uniform(*view.shape, low=0.0, high=255.0), view)
+    def _spoil(self, view: Tensor, draws: Draws) -> Tensor:
+        """What a poor camera does, in its order: out of focus, few pixels, noise."""
+        if self.blur:
+            view = blur(view, self._amounts(draws, len(view)) * self.blur)
+        if self.low_resolution:
+            view = coarsen(view, 1 + self._amounts(draws, len(view)) * (self.low_resolution - 1))
+        if self.noise:
+            view = add_noise(view, self._amounts(draws, len(view)) * self.noise, draws)
+        return view
+
+    def _amounts(self, draws: Draws, batch: int) -> Tensor:
+        """0 to 1 for each picture, 0 where the change does not act, ``(B,)``."""
+        amounts = draws.uniform(batch, low=0.0)
+        return torch.where(draws.chance(batch, self.degrade), amounts, torch.zeros_like(amounts))

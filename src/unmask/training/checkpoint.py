@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from unmask.errors import InputError, ModelError
+from unmask.errors import ConfigError, InputError, ModelError
+from unmask.training.config import TrainConfig
+from unmask.training.typed import build_typed
+
+_AFTER_TRAINING = ("name", "version", "thresholds", "views", "storage", "measured_split")
+"""Settings that the weights do not depend on."""
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -24,6 +30,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any
     """
     part = path.with_suffix(".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, part, metadata={"state": json.dumps(state)})
         part.replace(path)
@@ -43,7 +50,83 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, state
 
 
-def pack(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def save_run(
+    path: Path,
+    config: TrainConfig,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    *,
+    best: Mapping[str, Tensor],
+    history: list[dict[str, Any]],
+) -> None:
+    """Write everything from which a run goes on. Raises InputError as :func:`save_checkpoint` does."""
+    moments = {
+        f"{name}/{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+    tensors = (
+        pack("network", network.state_dict())
+        | pack("average", average.state_dict())
+        | pack("best", best)
+        | pack("optimizer", moments)
+    )
+    state = {"config": config.to_json(), "history": history, "scaler": scaler.state_dict()}
+    save_checkpoint(path, tensors, state)
+
+
+def restore_run(
+    path: Path,
+    config: TrainConfig,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Fill all parts of a run from its checkpoint, and return the best weights and the history.
+
+    Raises
+    ------
+    ModelError
+        The file is no checkpoint.
+    ConfigError
+        It was made with other settings; the message names them.
+    """
+    tensors, state = load_checkpoint(path)
+    now, then = config.to_json(), build_typed(TrainConfig, state["config"], str(path)).to_json()
+    changed = [key for key in now if key not in _AFTER_TRAINING and then[key] != now[key]]
+    if changed:
+        raise ConfigError(
+            f"{path} was made with another configuration ({', '.join(changed)}); restore it or start in another folder"
+        )
+    network.load_state_dict(unpack("network", tensors))
+    average.load_state_dict(unpack("average", tensors))
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": _moments(path, network, optimizer, tensors)})
+    scaler.load_state_dict(state["scaler"])
+    return unpack("best", tensors), state["history"]
+
+
+def _moments(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's state by the number that it gives each parameter."""
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    ordered = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in unpack("optimizer", tensors).items():
+        parameter, _, key = name.rpartition("/")
+        if parameter not in ordered:
+            raise ModelError(
+                f"{path}: was written by another version of unmask; start in another folder, initial naming this one"
+            )
+        moments.setdefault(ordered.index(parameter), {})[key] = tensor
+    return moments
+
+
+def pack(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors under ``prefix/``."""
     return {f"{prefix}/{name}": torch.as_tensor(tensor) for name, tensor in tensors.items()}
 

@@ -3,15 +3,79 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from unmask.errors import ConfigError, InputError, suggest
+from unmask.errors import ConfigError
+from unmask.evaluation.evaluate import VIEWS
+from unmask.expressions import TAXONOMIES
 from unmask.models import Thresholds
 from unmask.training.augment import Augmentation
+from unmask.training.precision import PRECISIONS
+from unmask.training.schedules import SCHEDULES
+from unmask.training.typed import apply_overrides, build_typed, read_table
+from unmask.writing import write_whole
+
+OPTIMISERS = ("adamw", "sgd")
+MEMORY_FORMATS = ("auto", "channels_last", "contiguous")
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How a network that begins with given weights is brought to learn, layer group by layer group.
+
+    Parameters
+    ----------
+    frozen_epochs
+        Epochs in which only the last group (the heads) learns. They have a schedule of their own, then the rest has.
+    frozen_rate
+        Peak of the learning rate in those epochs; 0 takes ``learning_rate``.
+    thaw_every
+        Epochs after which one more group begins to learn, the later layers first; 0 frees all at once.
+    rate_decay
+        Learning rate of a group as a multiple of the next group's: ``0.1`` lets early layers learn more slowly.
+    """
+
+    frozen_epochs: int = 0
+    frozen_rate: float = 0.0
+    thaw_every: int = 0
+    rate_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            {
+                "frozen_epochs": self.frozen_epochs >= 0,
+                "frozen_rate": self.frozen_rate >= 0,
+                "thaw_every": self.thaw_every >= 0,
+                "rate_decay": 0 < self.rate_decay <= 1,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Distillation:
+    """Learning from other models besides the data (Hinton et al., arXiv:1503.02531).
+
+    Parameters
+    ----------
+    teachers
+        Model files or names; several are an ensemble whose probabilities are averaged. None: no distillation.
+    weight
+        Share of the loss that the teachers have; the data has the rest.
+    temperature
+        By which the logits of both sides are divided; higher shows more of how a teacher ranks the wrong classes.
+    """
+
+    teachers: tuple[str, ...] = ()
+    weight: float = 0.5
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check(self, {"weight": 0 <= self.weight <= 1, "temperature": 0 < self.temperature <= 100})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +88,62 @@ class TrainConfig:
         Of the model that the run makes.
     network, arguments
         Registered network and its keyword arguments.
+    size
+        Side to which the network enlarges each crop by itself (bilinear); 0 takes crops as they are. Networks made for
+        large pictures see more in an enlarged face; the model file still takes crops of the data's own size.
+    initial
+        Weights to start from; empty for random ones. A ``.safetensors`` or ``.pth`` file, a model folder or name, a
+        run's folder, or the name of a published file: see :func:`unmask.networks.weights.load_weights`.
     heads
         Weight of each head's loss by taxonomy: ``ferplus`` learns the votes as soft targets, ``fer2013`` the labels.
+    train_split, measured_split
+        Names of the split that is learned from and of the one on which the finished model is measured.
+    keep_copies
+        Learn also from rows whose pixels stand in another split. Figures on that split are then too high; it is here to
+        repeat published protocols.
+    holdout
+        Share of the training split kept from it, copies together, to choose temperature, thresholds and, with
+        ``patience``, the epoch.
     epochs, warmup_epochs
-        Length of the run, and of the linear rise of the learning rate before its cosine fall to 0.
-    batch_size, learning_rate, weight_decay
-        Of AdamW; norms and biases are not decayed.
+        Length of the run, and of the rise of the learning rate at its beginning.
+    schedule
+        ``cosine``: a linear rise and half a cosine down to 0; ``one-cycle``: half a cosine up from a 25th and down to
+        nothing, while the momentum goes the other way (Smith, arXiv:1708.07120); ``constant`` after a linear rise.
+    optimiser
+        ``adamw``, or ``sgd`` with Nesterov's ``momentum``.
+    batch_size, learning_rate, weight_decay, momentum
+        Of the optimiser; norms and biases are not decayed; on several devices the batch is divided among them.
+    sam
+        Radius of sharpness-aware minimisation (Foret et al., arXiv:2010.01412), which doubles the work; 0 is without.
+    clip_norm
+        Largest norm of all gradients together; 0 does not clip.
     label_smoothing
         Of hard labels.
+    mixup, cutmix
+        Parameter of the Beta distribution from which the shares of two mixed pictures are drawn (Zhang et al.,
+        arXiv:1710.09412; Yun et al., arXiv:1905.04899); 0 is without; with both, each batch takes one by chance.
+    class_weighting, balanced_sampling
+        Power of each class's inverse frequency by which its rows count in the loss, or are drawn: 0 treats rows alike,
+        1 treats classes alike.
     ema_decay
-        Of the running average of the weights, which is what is kept and measured.
-    holdout
-        Share of Training kept from it, copies together, to choose temperature and thresholds.
+        Of the running average of the weights, which is what is kept and measured; 0 keeps the last weights.
+    patience
+        Epochs without a lower loss on the held-out rows after which the run ends, and the best epoch is kept; 0 goes to
+        the end and keeps the last.
     precision
-        ``bf16`` (autocast) or ``fp32``.
+        ``fp32``; ``bf16`` or, not on a CPU, ``fp16`` (autocast); ``auto`` takes bf16 where the hardware is fast in it.
+    memory_format
+        ``channels_last``, ``contiguous``, or ``auto``: channels last where it is faster.
+    compile
+        Compile the network with ``torch.compile``: minutes at the start, less time a step on a GPU.
+    views
+        Test-time views with which the finished model is also measured; 1 measures the plain crop only.
+    storage
+        ``fp16`` or ``fp32``: how the model file stores its weights; both compute in fp32.
     seed
         Of everything random.
-    augmentation
-        Ranges of the random views.
+    transfer, distillation, augmentation
+        Tables of their own.
     thresholds
         Of abstention by size, sharpness and turn; those of confidence and margin are chosen on the held-out rows.
     """
@@ -50,89 +152,119 @@ class TrainConfig:
     version: str
     network: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
+    initial: str = ""
     heads: Mapping[str, float] = field(default_factory=lambda: {"ferplus": 1.0, "fer2013": 1.0})
+    train_split: str = "Training"
+    measured_split: str = "PublicTest"
+    keep_copies: bool = False
+    holdout: float = 0.05
     epochs: int = 60
     warmup_epochs: int = 3
+    schedule: str = "cosine"
+    optimiser: str = "adamw"
     batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
+    momentum: float = 0.9
+    sam: float = 0.0
+    clip_norm: float = 0.0
     label_smoothing: float = 0.1
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    class_weighting: float = 0.0
+    balanced_sampling: float = 0.0
     ema_decay: float = 0.999
-    holdout: float = 0.05
-    precision: str = "bf16"
+    patience: int = 0
+    precision: str = "auto"
+    memory_format: str = "auto"
+    compile: bool = False
+    views: int = 1
+    storage: str = "fp16"
     seed: int = 0
+    transfer: Transfer = field(default_factory=Transfer)
+    distillation: Distillation = field(default_factory=Distillation)
     augmentation: Augmentation = field(default_factory=Augmentation)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        rules = {
-            "epochs": self.epochs >= 1,
-            "warmup_epochs": 0 <= self.warmup_epochs < max(self.epochs, 1),
-            "batch_size": self.batch_size >= 2,
-            "learning_rate": self.learning_rate > 0,
-            "weight_decay": self.weight_decay >= 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "ema_decay": 0 <= self.ema_decay < 1,
-            "holdout": 0 <= self.holdout < 1,
-            "precision": self.precision in ("bf16", "fp32"),
-            "heads": bool(self.heads) and set(self.heads) <= {"ferplus", "fer2013"},
+        _check(
+            self,
+            {
+                "epochs": self.epochs >= 1,
+                "warmup_epochs": 0 <= self.warmup_epochs < max(self.epochs, 1),
+                "batch_size": self.batch_size >= 2,
+                "learning_rate": self.learning_rate > 0,
+                "weight_decay": self.weight_decay >= 0,
+                "momentum": 0 <= self.momentum < 1,
+                "sam": self.sam >= 0,
+                "clip_norm": self.clip_norm >= 0,
+                "label_smoothing": 0 <= self.label_smoothing < 1,
+                "mixup": self.mixup >= 0,
+                "cutmix": self.cutmix >= 0,
+                "class_weighting": 0 <= self.class_weighting <= 1,
+                "balanced_sampling": 0 <= self.balanced_sampling <= 1,
+                "ema_decay": 0 <= self.ema_decay < 1,
+                "holdout": 0 <= self.holdout < 1,
+                "patience": self.patience >= 0,
+                "seed": self.seed >= 0,
+                "heads": bool(self.heads) and all(weight > 0 for weight in self.heads.values()),
+            },
+        )
+        choices: dict[str, Sequence[object]] = {
+            "schedule": list(SCHEDULES),
+            "optimiser": OPTIMISERS,
+            "precision": PRECISIONS,
+            "memory_format": MEMORY_FORMATS,
+            "views": VIEWS,
+            "storage": ("fp16", "fp32"),
         }
-        for key, holds in rules.items():
-            if not holds:
-                raise ConfigError(f"{key} = {getattr(self, key)!r} is outside its range")
+        for key, known in choices.items():
+            if getattr(self, key) not in known:
+                raise ConfigError(f"{key} = {getattr(self, key)!r}: expected one of {', '.join(map(str, known))}")
+        if not set(self.heads) <= set(TAXONOMIES):
+            raise ConfigError(f"heads = {dict(self.heads)!r}: expected some of {', '.join(TAXONOMIES)}")
+        if self.patience and not self.holdout:
+            raise ConfigError("patience needs held-out rows to watch: set holdout above 0")
+        if self.transfer.frozen_epochs >= self.epochs:
+            raise ConfigError(f"transfer.frozen_epochs: expected fewer than the {self.epochs} epochs of the run")
+        if self.sam and self.precision == "fp16":
+            raise ConfigError("sam and precision = 'fp16' do not go together; choose bf16, fp32 or auto")
+
+    @property
+    def network_arguments(self) -> dict[str, Any]:
+        """What :func:`unmask.networks.build_network` needs besides name and heads."""
+        return {**self.arguments, **({"size": self.size} if self.size else {})}
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as plain data, every default written out."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
+
+
+def _check(config: Any, rules: Mapping[str, bool]) -> None:
+    for key, holds in rules.items():
+        if not holds:
+            raise ConfigError(f"{key} = {getattr(config, key)!r} is outside its range")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a TOML file and apply ``key=value`` overrides, the value written as in TOML (``augmentation.flip=0.0``).
+    """Read a TOML file (or a run's ``config.json``) and apply ``key=value`` overrides (``augmentation.flip=0.0``).
 
     Raises
     ------
+    InputError
+        The file cannot be opened.
     ConfigError
         The file is no TOML, or holds an unknown key (the message names the nearest known one), or a value of another
         type or outside its range.
     """
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"] if separator else None
-        except tomllib.TOMLDecodeError:
-            value = text  # a bare word is a string
-        if value is None:
-            raise ConfigError(f"--set {override}: expected KEY=VALUE")
-        *parents, leaf = key.strip().split(".")
-        table = values
-        for parent in parents:
-            table = table.setdefault(parent, {})
-        table[leaf] = value
-    config: TrainConfig = _build(TrainConfig, values, str(path))
+    values = read_table(path)
+    apply_overrides(values, overrides)
+    config: TrainConfig = build_typed(TrainConfig, values, str(path))
     return config
 
 
-def _build(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    """An instance of a dataclass from a table, its keys and types checked."""
-    hints = get_type_hints(kind)
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in hints:
-            raise ConfigError(f"{where}: unknown key '{key}'; {suggest(key, hints)}")
-        if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
-            value = _build(hints[key], value, f"{where}: {key}")
-        elif hints[key] is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        elif hints[key] in (int, float, str) and type(value) is not hints[key]:
-            raise ConfigError(f"{where}: {key} = {value!r}: expected {hints[key].__name__}")
-        elif hints[key] not in (int, float, str) and not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: {key} = {value!r}: expected a table")
-        arguments[key] = value
-    required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [key for key in required if key not in arguments]
-    if missing:
-        raise ConfigError(f"{where}: missing: {', '.join(missing)}")
-    return kind(**arguments)
+def save_config(path: Path, config: TrainConfig) -> None:
+    """Write the resolved configuration as JSON, which :func:`load_config` reads again."""
+    write_whole(path, json.dumps(config.to_json(), indent=2) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import json
 import warnings
@@ -11,9 +12,13 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from unmask.models import ModelCard
+from unmask.networks import FaceNetwork
+from unmask.networks.weights import WEIGHTS_FILE
+from unmask.writing import write_whole
 
 
 class CropsToLogits(nn.Module):
@@ -29,8 +34,12 @@ class CropsToLogits(nn.Module):
 
 
 def to_onnx(network: nn.Module, heads: list[str], size: int) -> onnx.ModelProto:
-    """The network as an ONNX graph with a dynamic batch: input ``crops``, outputs ``logits_HEAD``, norms folded."""
-    wrapped = CropsToLogits(network.float().cpu().eval(), heads).eval()
+    """The network as an ONNX graph with a dynamic batch: input ``crops``, outputs ``logits_HEAD``, norms folded.
+
+    A network with branches for training is fused first; the network itself is left as it is.
+    """
+    network = copy.deepcopy(network).float().cpu().eval()
+    wrapped = CropsToLogits(network.fused() if isinstance(network, FaceNetwork) else network, heads).eval()
     example = torch.zeros((2, size, size), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations, which users cannot act on
@@ -102,11 +111,22 @@ def code_version() -> str:
     return importlib.metadata.version("unmask")
 
 
-def write_model(folder: Path, card: ModelCard, graph: onnx.ModelProto) -> None:
-    """Write a model folder: ``model.json``, ``model.onnx`` and a generated ``CARD.md``."""
+def write_model(folder: Path, card: ModelCard, graph: onnx.ModelProto, network: nn.Module | None = None) -> None:
+    """Write a model folder: ``model.json``, ``model.onnx``, a generated ``CARD.md``, and a network's weights.
+
+    ``weights.safetensors`` holds the weights as they were trained, under the network's own names, so that another
+    training run can start from them.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
     from unmask.models.document import card_markdown
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(graph.SerializeToString())
-    (folder / "model.json").write_text(json.dumps(card.to_json(), indent=2) + "\n", encoding="utf-8")
-    (folder / "CARD.md").write_text(card_markdown(card), encoding="utf-8")
+    write_whole(folder / "model.onnx", graph.SerializeToString())
+    write_whole(folder / "model.json", json.dumps(card.to_json(), indent=2) + "\n")
+    write_whole(folder / "CARD.md", card_markdown(card))
+    if network is not None:
+        tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+        write_whole(folder / WEIGHTS_FILE, save(tensors))

@@ -1,4 +1,4 @@
-"""From the end of a run to a model file: temperatures and thresholds on the held-out rows, figures on PublicTest."""
+"""From the end of a run to a model file: calibrated on the held-out rows, measured on a split of its own."""
 
 from __future__ import annotations
 
@@ -8,62 +8,96 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
 from unmask.evaluation.evaluate import evaluate, reference_labels
 from unmask.expressions import TAXONOMIES
 from unmask.models import Classifier, Head, ModelCard, ModelFile, softmax
+from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, count_macs, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Trainer
-
-MEASURED_SPLIT = "PublicTest"
+from unmask.training.quantise import CALIBRATION_IMAGES, quantise
 
 
 def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
-    """Write the averaged network of a finished run as a model folder, calibrated and measured.
+    """Write the network that a finished run keeps as a model folder, calibrated and measured.
 
-    The held-out rows choose the temperatures and the two thresholds that rest on scores; PublicTest chooses nothing.
+    The held-out rows choose the temperatures and the two thresholds that rest on scores; the measured split chooses
+    nothing.
     """
     config = trainer.config
-    network = trainer.average.module
+    network = trainer.kept
+    exported = to_onnx(network, list(config.heads), int(trainer.training.images.shape[-1]))
+    graph = store_as_fp16(exported) if config.storage == "fp16" else exported
+    card = _card(trainer, dataset, exported)
+    card = calibrate(card, graph, trainer.held_rows)
+    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
+    write_model(folder, card, graph, network)
+    return card
+
+
+def finish_int8(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
+    """Write the same network in int8 as a model folder of its own, calibrated on training images and measured anew."""
+    config = trainer.config
     heads = list(config.heads)
-    size = int(trainer.training.images.shape[-1])
-    exported = to_onnx(network, heads, size)
-    graph = store_as_fp16(exported)
-    card = ModelCard(
-        name=config.name,
-        version=config.version,
-        heads=tuple(Head(head, TAXONOMIES[head]) for head in heads),
-        input_size=size,
-        parameters=sum(p.numel() for p in network.parameters()),
-        macs=count_macs(exported),
-        licence="MIT; trained on FER2013, whose pictures are for research use, with the votes of FER+ (MIT)",
-        code_version=code_version(),
-        thresholds=config.thresholds,
-        network=config.network,
-        arguments=dict(config.arguments),
-        training=_training_facts(trainer, dataset),
-    )
-    card = _calibrate(card, graph, trainer.held_rows)
-    card = dataclasses.replace(card, metrics=_measure(card, graph, dataset))
+    images = trainer.training.images.numpy()
+    exported = to_onnx(trainer.kept, heads, int(images.shape[-1]))
+    rows = np.random.default_rng(config.seed).permutation(len(images))[:CALIBRATION_IMAGES]
+    graph = quantise(exported, images[rows])
+    card = dataclasses.replace(_card(trainer, dataset, exported), name=f"{config.name}-int8")
+    card = calibrate(card, graph, trainer.held_rows)
+    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
     write_model(folder, card, graph)
     return card
 
 
+def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> ModelCard:
+    """The card of a run before calibration and measurement."""
+    config = trainer.config
+    return ModelCard(
+        name=config.name,
+        version=config.version,
+        heads=tuple(Head(head, TAXONOMIES[head]) for head in config.heads),
+        input_size=int(trainer.training.images.shape[-1]),
+        parameters=sum(p.numel() for p in trainer.network.fused().parameters()),  # of the form that is run
+        macs=count_macs(graph),
+        licence=_licence(trainer, dataset),
+        code_version=code_version(),
+        thresholds=config.thresholds,
+        network=config.network,
+        arguments=config.network_arguments,
+        training=_training_facts(trainer, dataset),
+    )
+
+
+def _licence(trainer: Trainer, dataset: FaceDataset) -> str:
+    votes = ", with the votes of FER+ (MIT)" if "ferplus" in trainer.config.heads and dataset.votes is not None else ""
+    started = f"; started from {Path(trainer.config.initial).name}, whose terms apply" if trainer.initial else ""
+    terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
+    return f"MIT; trained on {dataset.name}{terms}{votes}{started}"
+
+
 def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
+    config = trainer.config
+    copies = "with" if config.keep_copies else "without"
+    copies += " copies of other splits' images"
+    faces = "" if dataset.votes is None else " and without rows in which no tagger saw a face"
     return {
         "data": dataset.name if dataset.votes is None else f"{dataset.name} with FER+ votes",
         "sha256": dataset.checksum,
-        "split": "Training, without copies of other splits' images and without rows in which no tagger saw a face",
+        "split": f"{config.train_split}, {copies}{faces}",
         "rows": len(trainer.training.images),
         "held_out_rows": len(trainer.held_rows),
-        "seed": trainer.config.seed,
-        "config": dataclasses.asdict(trainer.config),
+        "epochs": len(trainer.history_),
+        "seed": config.seed,
+        "initial": "" if trainer.initial is None else Path(trainer.initial.source).name,
+        "config": config.to_json(),
     }
 
 
-def _calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
+def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
     """The card with temperatures, and the thresholds of confidence and margin of its first head."""
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
@@ -86,15 +120,20 @@ def _calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mo
     return dataclasses.replace(card, heads=tuple(heads), thresholds=thresholds)
 
 
-def _measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset) -> dict[str, Any]:
-    """Figures on PublicTest by protocol; empty when the data has no such split."""
-    if MEASURED_SPLIT not in dataset.splits:
+def measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset, config: TrainConfig) -> dict[str, Any]:
+    """Figures on the measured split by protocol; empty when the data has no such split."""
+    split = config.measured_split
+    rows = dataset.splits == split
+    if not rows.any():
         return {}
-    classifier = Classifier(ModelFile(card, graph.SerializeToString()), threads=2)
+    classifier = Classifier(ModelFile(card, graph.SerializeToString()), threads=torch.get_num_threads())
     metrics = {}
-    if dataset.votes is not None:
-        title = f"FER+ {MEASURED_SPLIT} (majority rule)"
-        metrics[title] = evaluate(classifier, dataset, split=MEASURED_SPLIT, use_votes=True)
-    if (dataset.labels[dataset.splits == MEASURED_SPLIT] >= 0).any():
-        metrics[f"{dataset.name} {MEASURED_SPLIT}"] = evaluate(classifier, dataset, split=MEASURED_SPLIT)
+    for views in sorted({1, config.views}):
+        note = "" if views == 1 else f", {views} views"
+        if dataset.votes is not None:
+            title = f"FER+ {split} (majority rule{note})"
+            metrics[title] = evaluate(classifier, dataset, split=split, use_votes=True, views=views)
+        if (dataset.labels[rows] != UNLABELLED).any():
+            title = f"{dataset.name} {split}" + (f" ({note[2:]})" if note else "")
+            metrics[title] = evaluate(classifier, dataset, split=split, views=views)
     return metrics

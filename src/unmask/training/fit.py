@@ -2,197 +2,243 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from unmask.datasets import ferplus
-from unmask.datasets.base import UNLABELLED, FaceDataset
-from unmask.datasets.splits import holdout_mask
-from unmask.errors import ConfigError, DataError, UnmaskError
+from unmask.datasets.base import FaceDataset
+from unmask.errors import UnmaskError
 from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
-from unmask.training.checkpoint import load_checkpoint, pack, save_checkpoint, unpack
-from unmask.training.config import TrainConfig
-
-_AFTER_TRAINING = ("name", "version", "thresholds")  # settings that the weights do not depend on
+from unmask.networks.weights import load_weights
+from unmask.training import schedules
+from unmask.training.checkpoint import restore_run, save_run
+from unmask.training.config import TrainConfig, save_config
+from unmask.training.distil import teacher_shares
+from unmask.training.mixing import mixed
+from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, set_rate
+from unmask.training.parallel import ALONE, Parallel
+from unmask.training.precision import autocast, memory_format, resolve_precision
+from unmask.training.targets import (
+    Batch,
+    Targets,
+    epoch_order,
+    make_targets,
+    soft_cross_entropy,
+    training_rows,
+    weighted_by_class,
+)
 
 Notify = Callable[[str, dict[str, Any]], None]
 """Called with ``("batch" | "epoch", record)``."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Targets:
-    """Images of a set of rows with a target distribution and a weight per head.
-
-    ``images`` is ``uint8 (N, H, W)``, ``shares[head]`` ``float32 (N, classes)``, ``weights[head]`` ``float32 (N,)``.
-    """
-
-    images: Tensor
-    shares: dict[str, Tensor]
-    weights: dict[str, Tensor]
-
-    def batch(self, rows: Tensor, device: torch.device) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Pixels ``(B, 1, H, W)`` in 0..255, shares and weights of some rows, on the device."""
-        pixels = self.images[rows].to(device).unsqueeze(1).float()
-        shares = {head: values[rows].to(device) for head, values in self.shares.items()}
-        return pixels, shares, {head: values[rows].to(device) for head, values in self.weights.items()}
-
-
-def make_targets(dataset: FaceDataset, heads: list[str], *, label_smoothing: float = 0.0) -> Targets:
-    """What each head is to learn from a data set: votes as soft targets, labels as smoothed ones.
-
-    Raises
-    ------
-    DataError
-        The data set lacks what a head needs.
-    """
-    shares, weights = {}, {}
-    for head in heads:
-        if head == "ferplus":
-            if dataset.votes is None:
-                raise DataError("the head 'ferplus' learns from FER+'s votes; give the votes file with --ferplus")
-            share, weight = ferplus.distribution(dataset.votes)
-        else:
-            classes = len(TAXONOMIES[head])
-            if dataset.taxonomy.name != head:
-                raise DataError(f"the head '{head}' cannot learn from labels of taxonomy '{dataset.taxonomy.name}'")
-            hard = np.eye(classes, dtype=np.float32)[np.maximum(dataset.labels, 0)]
-            share = hard * (1 - label_smoothing) + np.float32(label_smoothing / classes)
-            weight = (dataset.labels != UNLABELLED).astype(np.float32)
-        shares[head], weights[head] = torch.from_numpy(share), torch.from_numpy(weight)
-    return Targets(torch.from_numpy(dataset.images), shares, weights)
-
-
-def training_rows(dataset: FaceDataset, *, holdout: float, seed: int) -> tuple[FaceDataset, FaceDataset]:
-    """Training without the copies of other splits' images and without faceless rows, and the part of it held out."""
-    other = dataset.splits != "Training"
-    foreign = np.isin(dataset.groups, dataset.groups[other])
-    faces = np.ones(len(dataset), dtype=bool)
-    if dataset.votes is not None:
-        faces = ferplus.distribution(dataset.votes)[1] > 0
-    held = holdout_mask(dataset.groups, holdout, seed=seed)
-    usable = ~other & ~foreign & faces
-    return dataset.select(usable & ~held), dataset.select(usable & held)
-
-
-def soft_cross_entropy(logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean over the batch of the cross-entropy of ``(B, C)`` logits to target distributions."""
-    losses = -(shares * functional.log_softmax(logits.float(), dim=1)).sum(dim=1)
-    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
-
-
-def learning_rate_at(step: int, steps: int, warmup: int, peak: float) -> float:
-    """Linear rise over ``warmup`` steps, then half a cosine down to 0 at the last step."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
 class Trainer:
-    """One run: ``fit`` trains to the configured end, going on from ``folder/checkpoint.safetensors`` when told to."""
+    """One run: ``fit`` trains to the configured end, going on from ``folder/checkpoint.safetensors`` when told to.
 
-    def __init__(self, config: TrainConfig, dataset: FaceDataset, folder: Path, *, device: str = "cpu") -> None:
-        self.config, self.folder, self.device = config, folder, torch.device(device)
+    Parameters
+    ----------
+    dataset
+        With the rows of the configured split, and of the others, whose copies are left out.
+    folder
+        Of the run; all processes must see it.
+    device
+        ``cpu``, ``cuda``, ``mps`` or what else PyTorch knows.
+    parallel
+        This process's place among several.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: FaceDataset,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        parallel: Parallel = ALONE,
+    ) -> None:
+        self.config, self.folder, self.device, self.parallel = config, folder, torch.device(device), parallel
         self.history_: list[dict[str, Any]] = []
+        self.best_: dict[str, Tensor] = {}
+        self.precision = resolve_precision(config.precision, self.device)
+        self.memory_format = memory_format(config.memory_format, self.precision, self.device)
         heads = {head: len(TAXONOMIES[head]) for head in config.heads}
-        training, held = training_rows(dataset, holdout=config.holdout, seed=config.seed)
-        self.training = make_targets(training, list(heads), label_smoothing=config.label_smoothing)
-        self.held_rows = held
-        self.held = make_targets(held, list(heads)) if len(held) else None
+        rows, self.held_rows = training_rows(
+            dataset,
+            holdout=config.holdout,
+            seed=config.seed,
+            split=config.train_split,
+            keep_copies=config.keep_copies,
+        )
+        self.training = self._targets(rows, list(heads))
+        self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
+
         torch.manual_seed(config.seed)
-        network = build_network(config.network, heads=heads, **config.arguments)
-        # In fp32, oneDNN crashes on channels_last convolutions of fewer than 16 channels (PyTorch 2.13, CPU); in bf16,
-        # where channels_last doubles the speed, it does not.
-        self.memory_format = torch.channels_last if config.precision == "bf16" else torch.contiguous_format
+        network = build_network(config.network, heads=heads, **config.network_arguments)
+        self.initial = load_weights(network, config.initial) if config.initial else None
         self.network = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
         )
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=config.learning_rate,
-        )
+        self.optimizer = make_optimiser(self.network, config)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self._running: nn.Module = self.network
+        self._learning = 0
 
     @property
     def checkpoint(self) -> Path:
         """Where the run keeps what it needs to go on."""
         return self.folder / "checkpoint.safetensors"
 
-    def fit(self, *, notify: Notify = lambda event, record: None, resume: bool = False) -> nn.Module:
+    @property
+    def kept(self) -> nn.Module:
+        """The averaged network in evaluation mode: of the best epoch when the run has patience, else of the last."""
+        network = copy.deepcopy(self.average)
+        if self.best_:
+            network.load_state_dict(self.best_)
+        return network.module.eval()
+
+    def fit(
+        self, *, notify: Notify = lambda event, record: None, resume: bool = False, until: int | None = None
+    ) -> nn.Module:
         """Train, and return the averaged network in evaluation mode.
+
+        Parameters
+        ----------
+        resume
+            Go on from the checkpoint, if there is one.
+        until
+            Stop after this epoch; the schedule stays that of the whole run.
 
         Raises
         ------
         UnmaskError
             The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         if resume and self.checkpoint.exists():
-            self._restore()
-        for epoch in range(len(self.history_), self.config.epochs):
+            self.best_, self.history_ = restore_run(
+                self.checkpoint, self.config, self.network, self.average, self.optimizer, self.scaler
+            )
+        if self.parallel.leads:
+            save_config(self.folder / "config.json", self.config)
+        for epoch in range(len(self.history_), self.config.epochs if until is None else until):
+            if self.parallel.agreed(self._patience_is_spent()):
+                break
             started = time.perf_counter()
-            loss = self._train_epoch(epoch, notify)
-            record = {"epoch": epoch + 1, "train_loss": loss, **self._measure()}
+            record = {"epoch": epoch + 1, **self._train_epoch(epoch, notify)}
+            if self.parallel.leads:
+                record |= self._measure()
             record["seconds"] = round(time.perf_counter() - started, 1)
             self.history_.append(record)
-            self._save()
-            notify("epoch", record)
-        return self.average.module.eval()
+            if self.parallel.leads:
+                self._keep_best()
+                self._save()
+                notify("epoch", record)
+        return self.kept
 
-    def _train_epoch(self, epoch: int, notify: Notify) -> float:
-        # Everything random in an epoch comes from (seed, epoch), so a resumed run draws what an unbroken one would.
+    def begin(self, epoch: int) -> torch.Generator:
+        """Make everything ready for an epoch (from 0): what learns, and where its random numbers come from.
+
+        All of them come from the seed and the epoch, so a resumed run draws what an unbroken one would.
+        """
+        learning = learning_groups(self.config, len(self.network.layer_groups()), epoch)
+        freeze(self.network, learning)
+        if learning != self._learning:
+            compiled: nn.Module = self.network
+            if self.config.compile:
+                compiled = torch.compile(self.network)  # type: ignore[assignment] # it is a module
+            self._running, self._learning = self.parallel.wrap(compiled, self.device), learning
         seed = self.config.seed * 100_003 + epoch
-        torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.training.images), generator=generator)
-        batches = order.split(self.config.batch_size)
-        batches = batches[:-1] if len(batches) > 1 and len(batches[-1]) < 2 else batches
-        steps, warmup = self.config.epochs * len(batches), self.config.warmup_epochs * len(batches)
-        self.network.train()
-        total = 0.0
+        torch.manual_seed(seed + 7919 * self.parallel.rank)
+        return torch.Generator().manual_seed(seed)
+
+    def batches(self, generator: torch.Generator) -> Sequence[Tensor]:
+        """The rows of each batch of one epoch; a last batch too small for norms is left out."""
+        order = epoch_order(self.training, self.config.balanced_sampling, generator)
+        batches: tuple[Tensor, ...] = order.split(self.config.batch_size)
+        return batches[:-1] if len(batches) > 1 and len(batches[-1]) < 2 * self.parallel.world else batches
+
+    def views(self, rows: Tensor, generator: torch.Generator) -> Batch:
+        """New views of some rows with their targets."""
+        batch = self.training.batch(rows, self.device)
+        pixels = self.config.augmentation(batch.pixels, generator)
+        batch = Batch(pixels, batch.shares, batch.weights, batch.taught)
+        return mixed(batch, generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
+
+    def step(self, batch: Batch) -> float:
+        """Learn from one batch, and return its loss; when that is not finite, nothing is learned."""
+        loss = self._loss(self._logits(self._running, batch.pixels), batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            return value
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.config.sam:
+            with climbed(self.network, self.config.sam):
+                self._loss(self._logits(self._running, batch.pixels), batch).backward()
+        if self.config.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update_parameters(self.network)
+        return value
+
+    def _train_epoch(self, epoch: int, notify: Notify) -> dict[str, Any]:
+        generator = self.begin(epoch)
+        batches = self.batches(generator)
+        if self.parallel.rank:
+            generator.manual_seed(generator.initial_seed() + 104_729 * self.parallel.rank)
+        losses: list[float] = []
         for index, rows in enumerate(batches):
-            rate = learning_rate_at(epoch * len(batches) + index, steps, warmup, self.config.learning_rate)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            pixels, shares, weights = self.training.batch(rows, self.device)
-            pixels = self.config.augmentation(pixels, generator).contiguous(memory_format=self.memory_format)
-            loss = self._loss(self._logits(self.network, pixels), shares, weights)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise UnmaskError(
-                    f"the loss is {value} in epoch {epoch + 1}, batch {index + 1}; lower learning_rate and go on with "
-                    "--resume from the last good epoch"
-                )
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            self.average.update_parameters(self.network)
-            total += value
-            notify("batch", {"epoch": epoch + 1, "batch": index + 1, "batches": len(batches), "loss": value})
-        return total / len(batches)
+            rate = self._set_rate(epoch, index, len(batches))
+            loss = self.step(self.views(self.parallel.share(rows), generator))
+            if not math.isfinite(loss):
+                raise self._not_finite(epoch, f"the loss is {loss}", f"batch {index + 1}")
+            losses.append(loss)
+            notify("batch", {"epoch": epoch + 1, "batch": index + 1, "batches": len(batches), "loss": loss})
+        if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
+            raise self._not_finite(epoch, "a weight is not finite", "the end")
+        return {
+            "learning_rate": rate,
+            "train_loss": sum(losses) / len(losses),
+            "batch_losses": [round(loss, 4) for loss in losses],
+        }
+
+    def _set_rate(self, epoch: int, index: int, batches: int) -> float:
+        """Set the learning rate of a step. The frozen epochs have a schedule of their own, and so has the rest."""
+        config, frozen = self.config, self.config.transfer.frozen_epochs
+        first, last = (0, frozen) if epoch < frozen else (frozen, config.epochs)
+        step, steps = (epoch - first) * batches + index, (last - first) * batches
+        warmup = round(steps * config.warmup_epochs / config.epochs)
+        peak = (config.transfer.frozen_rate or config.learning_rate) if epoch < frozen else config.learning_rate
+        rate = peak * schedules.SCHEDULES[config.schedule](step, steps, warmup)
+        cycles = config.schedule == "one-cycle"
+        set_rate(self.optimizer, rate, schedules.cycled_momentum(step, steps, warmup) if cycles else None)
+        return rate
 
     def _logits(self, network: nn.Module, pixels: Tensor) -> dict[str, Tensor]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            logits: dict[str, Tensor] = network(pixels)
+        with autocast(self.device, self.precision):
+            logits: dict[str, Tensor] = network(pixels.contiguous(memory_format=self.memory_format))
         return logits
 
-    def _loss(self, logits: dict[str, Tensor], shares: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
-        losses = [
-            weight * soft_cross_entropy(logits[head], shares[head], weights[head])
-            for head, weight in self.config.heads.items()
-        ]
+    def _loss(self, logits: dict[str, Tensor], batch: Batch) -> Tensor:
+        losses = []
+        for head, weight in self.config.heads.items():
+            loss = soft_cross_entropy(logits[head], batch.shares[head], batch.weights[head])
+            if batch.taught:
+                warm, everywhere = self.config.distillation.temperature, torch.ones_like(batch.weights[head])
+                heard = soft_cross_entropy(logits[head] / warm, batch.taught[head], everywhere)
+                # The square keeps the gradient as large as at temperature 1.
+                loss = loss + self.config.distillation.weight * (warm**2 * heard - loss)
+            losses.append(weight * loss)
         return torch.stack(losses).sum()
 
     @torch.no_grad()
@@ -202,40 +248,56 @@ class Trainer:
             return {}
         network = self.average.module.eval()
         total, right = 0.0, dict.fromkeys(self.config.heads, 0.0)
-        for rows in torch.arange(len(self.held.images)).split(512):
-            pixels, shares, weights = self.held.batch(rows, self.device)
-            logits = self._logits(network, pixels.contiguous(memory_format=self.memory_format))
-            total += float(self._loss(logits, shares, weights)) * len(rows)
+        for rows in torch.arange(len(self.held)).split(512):
+            batch = self.held.batch(rows, self.device)
+            logits = self._logits(network, batch.pixels)
+            total += float(self._loss(logits, batch)) * len(rows)
             for head in right:
-                right[head] += float((logits[head].argmax(1) == shares[head].argmax(1)).sum())
-        count = len(self.held.images)
+                right[head] += float((logits[head].argmax(1) == batch.shares[head].argmax(1)).sum())
+        count = len(self.held)
         return {"holdout_loss": total / count} | {f"holdout_{head}": hits / count for head, hits in right.items()}
 
-    def _save(self) -> None:
-        moments = {
-            f"{index}/{key}": tensor
-            for index, state in self.optimizer.state_dict()["state"].items()
-            for key, tensor in state.items()
-        }
-        tensors = pack("network", self.network.state_dict()) | pack("average", self.average.state_dict())
-        state = {"config": dataclasses.asdict(self.config), "history": self.history_}
-        save_checkpoint(self.checkpoint, tensors | pack("optimizer", moments), state)
-
-    def _restore(self) -> None:
-        tensors, state = load_checkpoint(self.checkpoint)
-        now = dataclasses.asdict(self.config)
-        changed = [key for key in now if key not in _AFTER_TRAINING and state["config"].get(key) != now[key]]
-        if changed:
-            raise ConfigError(
-                f"{self.checkpoint} was made with another configuration ({', '.join(changed)}); "
-                "restore it or start in another folder"
+    def _targets(self, rows: FaceDataset, heads: list[str]) -> Targets:
+        targets = make_targets(rows, heads, label_smoothing=self.config.label_smoothing)
+        distillation = self.config.distillation
+        if distillation.teachers:
+            taught = teacher_shares(
+                distillation.teachers,
+                rows.images,
+                heads,
+                temperature=distillation.temperature,
+                cache=self.folder / "teachers.safetensors",
             )
-        self.network.load_state_dict(unpack("network", tensors))
-        self.average.load_state_dict(unpack("average", tensors))
-        optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {}
-        for name, tensor in unpack("optimizer", tensors).items():
-            index, key = name.split("/")
-            optimizer["state"].setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict(optimizer)
-        self.history_ = state["history"]
+            targets = Targets(targets.images, targets.shares, targets.weights, taught)
+        return weighted_by_class(targets, self.config.class_weighting)
+
+    def _epochs_since_best(self) -> int:
+        losses = [record["holdout_loss"] for record in self.history_]
+        return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+    def _patience_is_spent(self) -> bool:
+        patience = self.config.patience
+        return bool(patience) and self.parallel.leads and self._epochs_since_best() >= patience
+
+    def _keep_best(self) -> None:
+        if self.config.patience and self._epochs_since_best() == 0:
+            self.best_ = {name: value.detach().clone() for name, value in self.average.state_dict().items()}
+
+    def _save(self) -> None:
+        save_run(
+            self.checkpoint,
+            self.config,
+            self.network,
+            self.average,
+            self.optimizer,
+            self.scaler,
+            best=self.best_,
+            history=self.history_,
+        )
+
+    def _not_finite(self, epoch: int, what: str, where: str) -> UnmaskError:
+        kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"
+        return UnmaskError(
+            f"{what} in epoch {epoch + 1}, {where}; {kept}. Lower learning_rate (unmask tune rate finds one) or set "
+            "clip_norm, and start the run anew, with initial naming this run's folder to go on from its weights"
+        )

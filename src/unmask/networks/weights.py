@@ -1,0 +1,148 @@
+"""Weights for a network: where they are looked for, how a file is read, and what is refused.
+
+Nothing is downloaded here: ``unmask models fetch NAME`` does that when a user asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from unmask.errors import ModelError, UnknownModelError, suggest
+from unmask.models import bundled_models, store
+from unmask.networks.base import FaceNetwork
+
+WEIGHTS_FILE = "weights.safetensors"
+"""A model folder's file of a network's weights, under the network's own names."""
+
+_AVERAGE = "average/module."  # names of the averaged weights in a run's checkpoint
+_MAX_LISTED = 12  # differences that an error message lists
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """What a network took from a file: names taken, names left as the network made them, names not used."""
+
+    source: str
+    taken: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
+    """Fill a network with weights.
+
+    Parameters
+    ----------
+    network
+        Built and not yet trained.
+    source
+        A ``.safetensors`` or ``.pth`` file; a model folder, or the name of a model inside the package, that has
+        ``weights.safetensors``; a run's folder (its averaged weights); or the name of a published file
+        (``unmask models fetch`` lists them).
+
+    Raises
+    ------
+    ModelError
+        The file is missing, damaged, or its names and shapes are not the network's; the message lists the differences.
+    UnknownModelError
+        Neither a file nor a known name.
+    """
+    path = find_weights(source)
+    return fill(network, read_tensors(path), source=str(path))
+
+
+def find_weights(source: str | Path) -> Path:
+    """The file that a source names; see :func:`load_weights`."""
+    path, name = Path(source), str(source)
+    if path.is_file():
+        return path
+    folder = bundled_models().get(name, path)
+    if folder.is_dir():
+        for file in (folder / WEIGHTS_FILE, folder / "model" / WEIGHTS_FILE, folder / "checkpoint.safetensors"):
+            if file.is_file():
+                return file
+        raise ModelError(
+            f"{name}: holds no {WEIGHTS_FILE}, so nothing can start from it; train the model anew or name another file"
+        )
+    if name not in store.FETCHABLE:
+        known = [*bundled_models(), *store.FETCHABLE]
+        raise UnknownModelError(f"no weights '{name}': neither a file nor a known name; {suggest(name, known)}")
+    found = store.find(name) or _in_torch_cache(store.FETCHABLE[name])
+    if found is None:
+        raise ModelError(f"the published weights '{name}' are not on this machine; run: unmask models fetch {name}")
+    return found
+
+
+def _in_torch_cache(file: store.RemoteFile) -> Path | None:
+    """The file in the cache of PyTorch's hub, where torchvision keeps what it downloads, if it is the right one."""
+    cache = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+    path = Path(cache, "hub", "checkpoints", file.file_name).expanduser()
+    return path if store.is_published(path, file) else None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of a ``.pth`` file, from which nothing but tensors is taken.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, UnpicklingError, EOFError, ValueError) as error:
+        raise ModelError(
+            f"{path}: weights cannot be read ({str(error).splitlines()[0]}); fetch the file again"
+        ) from None
+    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ModelError(f"{path}: expected a table of tensors by name; save the network's state_dict()")
+    average = {name.removeprefix(_AVERAGE): value for name, value in tensors.items() if name.startswith(_AVERAGE)}
+    return average or dict(tensors)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> LoadedWeights:
+    """Put tensors into a network, name by name.
+
+    Only heads, and layers that published files do not have, may be missing from the file or left over in it.
+
+    Raises
+    ------
+    ModelError
+        Any other difference in names or shapes; nothing is changed then.
+    """
+    own = network.own if isinstance(network, FaceNetwork) else ()
+    foreign = network.foreign if isinstance(network, FaceNetwork) else ()
+    state = network.state_dict()
+    wrong = [
+        f"{name}: the network has {tuple(value.shape)}, the file {tuple(tensors[name].shape)}"
+        for name, value in state.items()
+        if name in tensors and tensors[name].shape != value.shape
+    ]
+    fresh = [name for name in state if name not in tensors]
+    # Files from before PyTorch 0.4.1 do not count batches; the count is not used here.
+    wrong += [
+        f"{name}: not in the file" for name in fresh if not name.startswith(own) and "num_batches_tracked" not in name
+    ]
+    unused = [name for name in tensors if name not in state]
+    wrong += [f"{name}: not in the network" for name in unused if not name.startswith(foreign)]
+    if wrong:
+        listed = "".join(f"\n  {line}" for line in wrong[:_MAX_LISTED])
+        more = f"\n  ... and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
+        raise ModelError(f"{source}: not the weights of this network:{listed}{more}")
+    taken = {name: tensors[name].to(value.dtype) for name, value in state.items() if name in tensors}
+    if not taken:
+        raise ModelError(f"{source}: holds no weight of this network")
+    network.load_state_dict(taken, strict=False)
+    return LoadedWeights(source, tuple(taken), tuple(fresh), tuple(unused))

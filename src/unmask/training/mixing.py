@@ -1,0 +1,61 @@
+"""Pictures and targets of a batch mixed by pairs: mixup (arXiv:1710.09412) and CutMix (arXiv:1905.04899)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unmask.training.draws import Draws
+from unmask.training.targets import Batch
+
+
+def mixed(batch: Batch, generator: torch.Generator, *, mixup: float, cutmix: float) -> Batch:
+    """The batch with each picture mixed with another one of it, and the targets in the same shares.
+
+    Parameters
+    ----------
+    mixup, cutmix
+        Parameters of the Beta distributions of the shares; 0 leaves one out; with both, the batch takes one by chance.
+    """
+    if not (mixup or cutmix):
+        return batch
+    draws = Draws(generator, batch.pixels.device)
+    other = torch.randperm(len(batch.pixels), generator=generator)
+    blend = bool(mixup) and (not cutmix or bool(draws.chance(1, 0.5)))
+    kept = _beta(mixup if blend else cutmix, len(batch.pixels), generator).to(batch.pixels.device)
+    if blend:
+        share = kept[:, None, None, None]
+        pixels = share * batch.pixels + (1 - share) * batch.pixels[other]
+    else:
+        hidden = _windows(batch.pixels, 1 - kept, draws)
+        pixels = torch.where(hidden[:, None], batch.pixels[other], batch.pixels)
+        kept = 1 - hidden.float().mean(dim=(1, 2))  # a window at the edge is cut
+
+    def pairs(values: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {head: _weighted(value, value[other], kept) for head, value in values.items()}
+
+    return Batch(pixels, pairs(batch.shares), pairs(batch.weights), pairs(batch.taught))
+
+
+def _weighted(first: Tensor, second: Tensor, kept: Tensor) -> Tensor:
+    share = kept.view(-1, *([1] * (first.ndim - 1)))
+    return share * first + (1 - share) * second
+
+
+def _beta(parameter: float, batch: int, generator: torch.Generator) -> Tensor:
+    # PyTorch's Beta distribution takes no generator; NumPy's does, seeded by ours.
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    return torch.from_numpy(np.random.default_rng(seed).beta(parameter, parameter, batch).astype(np.float32))
+
+
+def _windows(pixels: Tensor, area: Tensor, draws: Draws) -> Tensor:
+    """Masks ``(B, H, W)`` of one window a picture, of the given share of the area where it does not leave the edge."""
+    batch, _, height, width = pixels.shape
+    half = area.sqrt() / 2
+    centre = draws.uniform(batch, 2, low=0.0)
+    ys = (torch.arange(height, device=pixels.device) + 0.5) / height
+    xs = (torch.arange(width, device=pixels.device) + 0.5) / width
+    inside_y = (ys - centre[:, :1]).abs() < half[:, None]  # (B, H)
+    inside_x = (xs - centre[:, 1:]).abs() < half[:, None]  # (B, W)
+    return inside_y[:, :, None] & inside_x[:, None, :]

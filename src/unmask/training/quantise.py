@@ -1,0 +1,102 @@
+"""A network in 8-bit whole numbers: half the bytes of fp16, and faster where the processor multiplies in them.
+
+Static quantisation: the range of every activation is measured on training images and written into the graph, as pairs
+of QuantizeLinear and DequantizeLinear that ONNX Runtime runs as whole numbers. Weights have a scale per channel.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from unmask.errors import DataError
+
+_QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Relu", "MaxPool")
+CALIBRATION_IMAGES = 512
+
+
+def quantise(graph: onnx.ModelProto, images: NDArray[np.uint8], *, batch: int = 64) -> onnx.ModelProto:
+    """The graph in int8, calibrated on images.
+
+    What comes before the first convolution stays as it is: there the network normalises its input, whose range differs
+    from picture to picture.
+
+    Parameters
+    ----------
+    graph
+        As :func:`unmask.training.export.to_onnx` makes it, with fp32 weights.
+    images
+        Crops that the network was trained on, ``uint8 (N, S, S)``; some hundreds are enough.
+
+    Raises
+    ------
+    DataError
+        There is no image to calibrate on.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    if len(images) == 0:
+        raise DataError("int8 needs images to calibrate on, and there are none")
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc] # ONNX Runtime is not annotated
+        def __init__(self) -> None:
+            self.batches = iter(range(0, len(images), batch))
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            start = next(self.batches, None)
+            return None if start is None else {"crops": np.ascontiguousarray(images[start : start + batch])}
+
+    named = onnx.ModelProto()
+    named.CopyFrom(graph)
+    for number, node in enumerate(named.graph.node):
+        node.name = node.name or f"node_{number}"
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "int8.onnx"
+        quantize_static(
+            named,
+            path,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=list(_QUANTISED),
+            nodes_to_exclude=_before_first_convolution(named),
+        )
+        quantised: onnx.ModelProto = onnx.load(path)
+    del quantised.metadata_props[:]
+    onnx.checker.check_model(quantised)
+    return quantised
+
+
+def _before_first_convolution(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that the first convolution waits for."""
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    first = next((node for node in model.graph.node if node.op_type == "Conv"), None)
+    waiting: list[Any] = [] if first is None else [made_by.get(name) for name in first.input]
+    names: list[str] = []
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node.name not in names:
+            names.append(node.name)
+            waiting += [made_by.get(name) for name in node.input]
+    return names
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser advises on the root logger to prepare the graph, which the export has done already."""
+    logger, level = logging.getLogger(), logging.getLogger().level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,175 @@
+"""From PyTorch to ONNX Runtime: equal outputs for every network, weights that come back, and int8."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from data_sets import make_bars
+from torch import nn
+
+from unmask.datasets.base import FaceDataset
+from unmask.errors import DataError, InputError
+from unmask.expressions import FER2013
+from unmask.models import Classifier, Head, ModelCard, ModelFile, load_model, save_archive
+from unmask.networks import FaceNetwork, build_network, network_names
+from unmask.networks.weights import load_weights
+from unmask.training.augment import Augmentation
+from unmask.training.config import TrainConfig
+from unmask.training.export import count_macs, to_onnx, write_model
+from unmask.training.finish import finish, finish_int8
+from unmask.training.fit import Trainer
+from unmask.training.quantise import quantise
+
+QUICK = ("repvgg", "resnet", "study")
+CARD = ModelCard("tiny", "1", (Head("fer2013", FER2013),), 48, 1, 1, "MIT", "0")
+
+
+def crops(count: int = 5) -> np.ndarray:
+    """Random crops ``uint8 (count, 48, 48)``."""
+    return np.random.default_rng(0).integers(0, 256, (count, 48, 48), dtype=np.uint8)
+
+
+def lived_in(network: FaceNetwork) -> FaceNetwork:
+    """The network after a few batches in training mode, so that its norms have statistics; in evaluation mode."""
+    torch.manual_seed(0)
+    network.train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randint(0, 256, (8, 1, 48, 48)).float())
+    return network.eval()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in network_names()]
+)
+@pytest.mark.parametrize("size", [0, 64])
+def test_onnx_equals_pytorch(name: str, size: int) -> None:
+    """Every registered network, also one that enlarges its input: the same logits to 1e-4, for any batch."""
+    if size and name not in ("resnet", "mobilenet_v2"):
+        pytest.skip("enlarging is the same code for all networks")
+    network = lived_in(build_network(name, heads={"fer2013": 7}, size=size))
+    graph = to_onnx(network, ["fer2013"], 48)
+    classifier = Classifier(ModelFile(CARD, graph.SerializeToString()))
+    images = crops()
+    with torch.no_grad():
+        expected = network(torch.from_numpy(images).unsqueeze(1).float())["fer2013"].numpy()
+    np.testing.assert_allclose(classifier.logits(images, batch=5), expected, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(classifier.logits(images, batch=2), expected, atol=1e-4, rtol=0)
+    assert not network.training
+    if name == "repvgg":
+        kinds = [node.op_type for node in graph.graph.node]
+        assert kinds.count("Conv") == 8  # one a block: the branches are fused
+
+
+def test_multiply_adds_of_the_studys_network() -> None:
+    """Counted by hand, layer by layer: nine taps, channels in and out, the map's side squared; then the linear ones."""
+    convolutions = [(3, 8, 24), (8, 8, 24), (8, 8, 24), (8, 16, 12), (16, 16, 12), (16, 16, 12), (16, 32, 6)]
+    convolutions += [(32, 32, 6), (32, 32, 6), (32, 64, 3), (64, 64, 3), (64, 64, 3), (64, 128, 2), (128, 256, 1)]
+    expected = sum(9 * a * b * side**2 for a, b, side in convolutions) + 256 * 128 + 128 * 7
+    assert count_macs(to_onnx(build_network("study", heads={"fer2013": 7}), ["fer2013"], 48)) == expected
+    assert expected == 3_899_776  # two operations each: the 7.8 million of its forward pass
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, FaceDataset, Path]:
+    """A short run of a re-parameterisable network on the easy task, and its folder."""
+    folder = tmp_path_factory.mktemp("run")
+    config = TrainConfig(
+        name="tiny",
+        version="0",
+        network="repvgg",
+        arguments={"widths": [8, 16], "blocks": [1, 2]},
+        heads={"fer2013": 1.0},
+        epochs=10,
+        warmup_epochs=1,
+        batch_size=32,
+        learning_rate=0.01,
+        ema_decay=0.8,
+        holdout=0.2,
+        precision="fp32",
+        storage="fp32",
+        augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
+    )
+    data = make_bars()
+    trainer = Trainer(config, data, folder)
+    trainer.fit()
+    finish(trainer, data, folder / "model")
+    return trainer, data, folder
+
+
+def test_saved_weights_are_the_models(trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path) -> None:
+    """A saved model, loaded again in PyTorch and through ONNX Runtime, from a folder or an archive: the same logits."""
+    trainer, data, folder = trained
+    card = load_model(folder / "model").card
+    network = build_network(card.network, heads={"fer2013": 7}, **card.arguments).eval()
+    load_weights(network, folder / "model")
+    images = data.images[:20]
+    with torch.no_grad():
+        pixels = torch.from_numpy(images).unsqueeze(1).float()
+        again = network(pixels)["fer2013"]
+        assert torch.equal(again, trainer.kept(pixels)["fer2013"])
+    save_archive(folder / "model", tmp_path / "m.unmask")
+    for source in (folder / "model", tmp_path / "m.unmask"):
+        np.testing.assert_allclose(Classifier.load(source).logits(images), again.numpy(), atol=1e-4, rtol=0)
+    assert card.parameters == sum(p.numel() for p in network.fused().parameters())
+
+
+def test_int8_is_smaller_and_as_good(trained: tuple[Trainer, FaceDataset, Path]) -> None:
+    """The int8 model is a model file of its own, with whole-number weights, its own figures, and the same answers."""
+    trainer, data, folder = trained
+    card = finish_int8(trainer, data, folder / "model_int8")
+    assert card.identity == "tiny-int8@0"
+    assert card.metrics["bars PublicTest"]["accuracy"] >= 0.95
+    model = load_model(folder / "model_int8")
+    assert b"QuantizeLinear" in model.onnx
+    fp32, int8 = Classifier.load(folder / "model"), Classifier(model)
+    agreed = fp32.probs(data.images).argmax(axis=1) == int8.probs(data.images).argmax(axis=1)
+    assert agreed.mean() > 0.97
+    with pytest.raises(DataError, match="none"):
+        quantise(to_onnx(trainer.kept, ["fer2013"], 48), data.images[:0])
+
+
+def test_a_model_on_a_full_disk(
+    trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk is full the error says so, and a model that was there stays whole."""
+    trainer, _, folder = trained
+    model = load_model(folder / "model")
+    graph = to_onnx(trainer.kept, ["fer2013"], 48)
+    write_model(tmp_path / "m", model.card, graph)
+    before = (tmp_path / "m" / "model.onnx").read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_model(tmp_path / "m", model.card, graph)
+    monkeypatch.undo()
+    assert (tmp_path / "m" / "model.onnx").read_bytes() == before
+
+
+def test_the_network_is_left_alone(trained: tuple[Trainer, FaceDataset, Path]) -> None:
+    """Exporting neither fuses nor moves the network that is given."""
+    network: nn.Module = trained[0].kept
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    to_onnx(network, ["fer2013"], 48)
+    assert list(before) == list(network.state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_licence_names_where_weights_came_from(trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path) -> None:
+    """A model that began with other weights says so in its card and its terms."""
+    trainer, data, folder = trained
+    config = dataclasses.replace(trainer.config, initial=str(folder / "model"), epochs=2)
+    second = Trainer(config, data, tmp_path)
+    second.fit()
+    card = finish(second, data, tmp_path / "model")
+    assert card.training["initial"] == "weights.safetensors"
+    assert "started from model, whose terms apply" in card.licence

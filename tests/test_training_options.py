@@ -1,0 +1,368 @@
+"""What a recipe can ask of a run: schedules, transfer, class weights, SAM, distillation, early stopping and so on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from data_sets import make_bars
+from torch import Tensor, nn
+
+from unmask.datasets.base import FaceDataset
+from unmask.errors import ConfigError, DataError, ModelError
+from unmask.models import Classifier, softmax
+from unmask.networks import build_network
+from unmask.training import schedules
+from unmask.training.augment import Augmentation
+from unmask.training.callbacks import tensorboard, together
+from unmask.training.config import Distillation, TrainConfig, Transfer, load_config, save_config
+from unmask.training.distil import teacher_shares
+from unmask.training.finish import finish
+from unmask.training.fit import Trainer
+from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, set_rate
+from unmask.training.precision import memory_format, resolve_precision
+from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
+
+CPU = torch.device("cpu")
+TINY = TrainConfig(
+    name="tiny",
+    version="0",
+    network="resnet",
+    arguments={"widths": [4, 8], "blocks": [0, 1], "dropout": 0.1},
+    heads={"fer2013": 1.0},
+    epochs=3,
+    warmup_epochs=1,
+    batch_size=32,
+    learning_rate=0.02,
+    ema_decay=0.5,
+    holdout=0.2,
+    precision="fp32",
+    augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
+)
+
+
+@pytest.fixture(scope="module")
+def bars() -> FaceDataset:
+    """See ``data_sets.make_bars``."""
+    return make_bars()
+
+
+def weights(network: nn.Module) -> Tensor:
+    """All parameters in one row."""
+    row: Tensor = torch.cat([p.detach().flatten() for p in network.parameters()])
+    return row
+
+
+def test_schedules_by_hand() -> None:
+    """Cosine and one cycle at their ends, peaks and middles; momentum goes against the rate."""
+    assert [schedules.cosine(step, 100, 10) for step in (4, 10, 55)] == pytest.approx([0.5, 1, 0.5])
+    assert [schedules.one_cycle(step, 100, 20) for step in (0, 20, 100)] == pytest.approx([1 / 25, 1, 1e-4])
+    assert schedules.one_cycle(10, 100, 20) == pytest.approx((1 + 1 / 25) / 2)
+    assert [schedules.cycled_momentum(step, 100, 20) for step in (0, 20, 60, 100)] == pytest.approx(
+        [0.95, 0.85, 0.9, 0.95]
+    )
+    assert [schedules.constant(step, 100, 4) for step in (0, 3, 50)] == [0.25, 1, 1]
+    assert schedules.cosine(0, 1, 0) == 1
+
+
+@pytest.mark.parametrize("schedule", schedules.SCHEDULES)
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_every_schedule_and_optimiser_learns(bars: FaceDataset, tmp_path: Path, schedule: str, optimiser: str) -> None:
+    """The loss of the easy task falls under each; labels alone are enough, no votes are needed."""
+    config = dataclasses.replace(TINY, schedule=schedule, optimiser=optimiser)
+    trainer = Trainer(config, dataclasses.replace(bars, votes=None), tmp_path)
+    trainer.fit()
+    assert trainer.history_[-1]["train_loss"] < trainer.history_[0]["train_loss"]
+    assert len(trainer.history_[0]["batch_losses"]) == len(trainer.training) // 32 + 1
+
+
+def test_layer_groups_learn_at_their_own_rates() -> None:
+    """Each earlier group has the given share of the next one's rate; norms and biases are not decayed."""
+    network = build_network("vgg16_bn", heads={"fer2013": 7})
+    config = dataclasses.replace(TINY, transfer=Transfer(rate_decay=0.1))
+    optimizer = make_optimiser(network, config)
+    set_rate(optimizer, 1.0, 0.8)
+    groups = optimizer.param_groups
+    assert sorted({round(group["lr"], 6) for group in groups}) == [0.01, 0.1, 1.0]
+    assert all((group["weight_decay"] > 0) == (group["params"][0].ndim > 1) for group in groups)
+    assert {group["betas"][0] for group in groups} == {0.8}
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+
+
+def test_what_learns_when() -> None:
+    """Heads alone in the frozen epochs, then a group more every two epochs, or all at once."""
+    slowly = dataclasses.replace(TINY, epochs=20, transfer=Transfer(frozen_epochs=2, thaw_every=2))
+    assert [learning_groups(slowly, 4, epoch) for epoch in range(8)] == [1, 1, 2, 2, 3, 3, 4, 4]
+    at_once = dataclasses.replace(slowly, transfer=Transfer(frozen_epochs=2))
+    assert [learning_groups(at_once, 4, epoch) for epoch in range(4)] == [1, 1, 4, 4]
+    assert learning_groups(TINY, 4, 0) == 4
+
+
+def test_frozen_layers_stay(bars: FaceDataset, tmp_path: Path) -> None:
+    """In the frozen epochs the trunk keeps weights and statistics to the bit; afterwards it learns."""
+    config = dataclasses.replace(TINY, epochs=3, transfer=Transfer(frozen_epochs=2, frozen_rate=0.05))
+    trainer = Trainer(config, bars, tmp_path)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.fit(until=2)
+    after = trainer.network.state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert moved == {"heads.fer2013.weight", "heads.fer2013.bias"}
+    assert trainer.history_[0]["learning_rate"] > TINY.learning_rate  # the frozen epochs have their own
+    trainer.fit(until=3)
+    assert not torch.equal(trainer.network.get_parameter("stem.0.weight"), before["stem.0.weight"])
+
+
+def test_freezing_by_groups() -> None:
+    """Only the last groups ask for gradients, and the norms of the others are in evaluation mode."""
+    network = build_network("study", heads={"fer2013": 7})
+    freeze(network, 2)
+    learning = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
+    assert learning == {"conv5", "conv6", "linear", "heads"}
+    assert not network.get_submodule("block1").training
+    assert network.get_submodule("conv5").training
+
+
+def test_climbing_returns_to_the_bit() -> None:
+    """Within the block the weights lie the radius away, along the gradient; afterwards they are as before."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(4)
+    network = nn.Sequential(nn.Linear(3, 4), norm, nn.Linear(4, 2))
+    network(torch.randn(8, 3)).square().sum().backward()
+    assert norm.running_mean is not None
+    before, statistics = weights(network), norm.running_mean.clone()
+    gradient = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+    with climbed(network, 0.5):
+        moved = weights(network) - before
+        network(torch.randn(8, 3))
+    assert float(moved.norm()) == pytest.approx(0.5, rel=1e-4)
+    torch.testing.assert_close(moved / moved.norm(), gradient / gradient.norm(), atol=1e-4, rtol=0)
+    assert torch.equal(weights(network), before)
+    assert torch.equal(norm.running_mean, statistics)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sam": 0.05},
+        {"clip_norm": 0.1},
+        {"mixup": 0.3, "cutmix": 0.5},
+        {"class_weighting": 1.0},
+        {"balanced_sampling": 1.0},
+        {"ema_decay": 0.0},
+        {"size": 32},
+        {"schedule": "one-cycle", "optimiser": "sgd", "transfer": Transfer(frozen_epochs=1, thaw_every=1)},
+        {"patience": 1},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Each option changes the run, and a run that is stopped after an epoch ends as an unbroken one, bit for bit."""
+    config = dataclasses.replace(TINY, **changes)
+    whole, broken = Trainer(config, bars, tmp_path / "whole"), Trainer(config, bars, tmp_path / "broken")
+    whole.fit()
+    broken.fit(until=1)
+    resumed = Trainer(config, bars, tmp_path / "broken")
+    resumed.fit(resume=True)
+    assert torch.equal(weights(resumed.kept), weights(whole.kept))
+    plain = Trainer(TINY, bars, tmp_path / "plain")
+    plain.fit()
+    assert not torch.equal(weights(plain.kept), weights(whole.kept)) or "patience" in changes
+
+
+def test_class_factors_by_hand(bars: FaceDataset) -> None:
+    """One class three times as frequent: at power 1 its rows count a third as much, and the mean is 1."""
+    rows = np.concatenate([np.flatnonzero(bars.labels == 3)[:90], np.flatnonzero(bars.labels == 4)[:30]])
+    targets = make_targets(bars.select(rows), ["fer2013"])
+    factors = class_factors(targets, 1.0)["fer2013"]
+    assert float(factors[-1] / factors[0]) == pytest.approx(3, rel=1e-4)
+    assert float(factors.mean()) == pytest.approx(1, rel=1e-5)
+    assert torch.equal(weighted_by_class(targets, 1.0).weights["fer2013"], factors)
+    drawn = epoch_order(targets, 1.0, torch.Generator().manual_seed(0))
+    assert 0.35 < (drawn >= 90).float().mean() < 0.65
+    assert sorted(epoch_order(targets, 0.0, torch.Generator()).tolist()) == list(range(120))
+
+
+def test_patience_keeps_the_best_epoch(bars: FaceDataset, tmp_path: Path) -> None:
+    """A run that gets worse ends early with the weights of its best epoch, and does not go on when resumed."""
+    config = dataclasses.replace(TINY, epochs=8, patience=2, warmup_epochs=0)
+    trainer = Trainer(config, bars, tmp_path)
+    best: list[Tensor] = []
+
+    def spoil(event: str, record: dict[str, Any]) -> None:
+        if event == "epoch":
+            if record["epoch"] == 2:
+                best.append(weights(trainer.average.module))
+            with torch.no_grad():
+                for p in trainer.network.get_submodule("heads").parameters():
+                    p.mul_(-3 if record["epoch"] >= 2 else 1)
+
+    trainer.fit(notify=spoil)
+    losses = [record["holdout_loss"] for record in trainer.history_]
+    assert losses.index(min(losses)) == 1
+    assert len(losses) == 4
+    assert torch.equal(weights(trainer.kept), best[0])
+    again = Trainer(config, bars, tmp_path)
+    again.fit(resume=True)
+    assert len(again.history_) == 4
+    assert torch.equal(weights(again.kept), best[0])
+
+
+def test_what_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
+    """The mean of the teachers' softened probabilities, kept in a file and made anew when anything differs."""
+    images, cache = bars.images[:6], tmp_path / "teachers.safetensors"
+    small = Classifier.load("small")
+    expected = softmax(small.logits(images, head="fer2013"), temperature=3.0)
+    said = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
+    np.testing.assert_allclose(said["fer2013"].numpy(), expected, atol=1e-6)
+    written = cache.stat().st_mtime_ns
+    again = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
+    assert torch.equal(again["fer2013"], said["fer2013"])
+    assert cache.stat().st_mtime_ns == written
+    teacher_shares(["small"], images, ["fer2013"], temperature=1.0, cache=cache)
+    assert cache.stat().st_mtime_ns != written
+
+
+def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> None:
+    """At a weight of 1 the labels do not matter to the bit; at less they do."""
+    wrong = dataclasses.replace(bars, labels=np.where(bars.splits == "Training", 0, bars.labels))
+
+    def trained(data: FaceDataset, weight: float) -> Tensor:
+        config = dataclasses.replace(TINY, distillation=Distillation(("small",), weight=weight))
+        return weights(Trainer(config, data, tmp_path / f"{weight}").fit(until=1))
+
+    assert torch.equal(trained(bars, 1.0), trained(wrong, 1.0))
+    assert not torch.equal(trained(bars, 0.5), trained(wrong, 0.5))
+
+
+def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path) -> None:
+    """``initial`` takes a model folder, or a run that is not finished (then its averaged weights)."""
+    run = Trainer(TINY, bars, tmp_path / "run")
+    run.fit()
+    from_run = Trainer(dataclasses.replace(TINY, initial=str(tmp_path / "run")), bars, tmp_path / "a")
+    assert torch.equal(weights(from_run.network), weights(run.kept))
+    finish(run, bars, tmp_path / "run" / "model")
+    from_model = Trainer(dataclasses.replace(TINY, initial=str(tmp_path / "run" / "model")), bars, tmp_path / "b")
+    assert torch.equal(weights(from_model.network), weights(run.kept))
+    assert from_model.initial is not None
+    assert from_model.initial.fresh == ()
+    with pytest.raises(ModelError, match="not the weights of this network"):
+        Trainer(dataclasses.replace(TINY, network="study", arguments={}, initial=str(tmp_path / "run")), bars, tmp_path)
+
+
+def test_splits_by_name(bars: FaceDataset, tmp_path: Path) -> None:
+    """Other names of splits are taken from the recipe, copies are kept when asked, and a missing split is named."""
+    renamed = dataclasses.replace(bars, splits=np.where(bars.splits == "Training", "mine", "theirs"))
+    config = dataclasses.replace(TINY, epochs=2, train_split="mine", measured_split="theirs", keep_copies=True)
+    trainer = Trainer(config, renamed, tmp_path)
+    assert len(trainer.training) + len(trainer.held_rows) == 240
+    trainer.fit()
+    card = finish(trainer, renamed, tmp_path / "model")
+    assert card.metrics["bars theirs"]["n"] == 60
+    assert "with copies" in card.training["split"]
+    with pytest.raises(DataError, match="no split 'Training'"):
+        Trainer(dataclasses.replace(config, train_split="Training"), renamed, tmp_path)
+
+
+def test_held_out_rows_are_not_those_of_an_older_draw(bars: FaceDataset) -> None:
+    """A split drawn with the same seed leaves rows to hold out."""
+    from unmask.datasets.splits import holdout_mask
+
+    labelled = bars.split("Training")
+    parted = dataclasses.replace(
+        labelled, splits=np.where(holdout_mask(labelled.groups, 0.2, seed=0), "Validation", "Training")
+    )
+    training, held = training_rows(parted, holdout=0.1, seed=0)
+    assert len(held) == pytest.approx(0.1 * (len(training) + len(held)), abs=2)
+
+
+def test_rows_without_labels_are_left_out(bars: FaceDataset) -> None:
+    """Rows with neither label nor votes are not learned from, and a set of them alone is refused."""
+    labels = bars.labels.copy()
+    labels[10:20] = -1
+    some = dataclasses.replace(bars, labels=labels, votes=None)
+    training, _ = training_rows(some, holdout=0.0, seed=0)
+    assert len(training) == 240 - 10 - 10  # ten copies, ten without a label
+    with pytest.raises(DataError, match="no row of 'Training' is left"):
+        training_rows(dataclasses.replace(some, labels=np.full(300, -1)), holdout=0.0, seed=0)
+
+
+def test_precision_is_chosen_by_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``auto`` is bf16 only where the processor multiplies in it; channels last go with it, not with fp32 on a CPU."""
+    for supported, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+        assert resolve_precision("auto", CPU) == expected
+    assert resolve_precision("bf16", CPU) == "bf16"
+    assert memory_format("auto", "fp32", CPU) is torch.contiguous_format
+    assert memory_format("auto", "bf16", CPU) is torch.channels_last
+    assert memory_format("auto", "fp32", torch.device("cuda")) is torch.channels_last
+    assert memory_format("contiguous", "bf16", CPU) is torch.contiguous_format
+    with pytest.raises(ConfigError, match="not for fp32 on a CPU"):
+        memory_format("channels_last", "fp32", CPU)
+    with pytest.raises(ConfigError, match="not for a CPU"):
+        resolve_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schedule": "linear"}, "cosine, one-cycle, constant"),
+        ({"optimiser": "lion"}, "adamw, sgd"),
+        ({"heads": {"age": 1.0}}, "ferplus"),
+        ({"heads": {"fer2013": 0.0}}, "heads"),
+        ({"patience": 2, "holdout": 0.0}, "held-out rows"),
+        ({"sam": 0.1, "precision": "fp16"}, "do not go together"),
+        ({"transfer": Transfer(frozen_epochs=3)}, "fewer than the 3 epochs"),
+        ({"views": 3}, "views = 3"),
+        ({"class_weighting": 2.0}, "class_weighting"),
+    ],
+)
+def test_settings_are_checked(changes: dict[str, Any], words: str) -> None:
+    """A value outside its range, or two that do not go together, are refused by name."""
+    with pytest.raises(ConfigError, match=words):
+        dataclasses.replace(TINY, **changes)
+
+
+def test_tables_are_checked(tmp_path: Path) -> None:
+    """Unknown keys in tables are refused with the nearest name; lists and switches have their types."""
+    path = tmp_path / "recipe.toml"
+    for text, words in (
+        ("[transfer]\nfrozen = 1", "did you mean 'frozen_rate'|did you mean 'frozen_epochs'"),
+        ("[distillation]\nteachers = 'small'", "expected a list of texts"),
+        ("compile = 1", "expected bool"),
+        ("[transfer]\nrate_decay = 2", "rate_decay"),
+    ):
+        path.write_text(f'name = "a"\nversion = "1"\nnetwork = "resnet"\n{text}\n')
+        with pytest.raises(ConfigError, match=words):
+            load_config(path)
+    with pytest.raises(ConfigError, match="is no table"):
+        load_config(path, ["compile=false", "name.first=1"])
+
+
+def test_a_resolved_configuration_is_a_recipe(bars: FaceDataset, tmp_path: Path) -> None:
+    """The configuration that a run saves, with every default, builds the same run again."""
+    config = dataclasses.replace(TINY, distillation=Distillation(("small",)), transfer=Transfer(frozen_epochs=1))
+    save_config(tmp_path / "config.json", config)
+    assert load_config(tmp_path / "config.json") == config
+    Trainer(TINY, bars, tmp_path / "run").fit(until=1)
+    assert load_config(tmp_path / "run" / "config.json") == TINY
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["momentum"] == 0.9
+
+
+def test_listeners(bars: FaceDataset, tmp_path: Path) -> None:
+    """Every listener hears every event, and TensorBoard's writes its file."""
+    pytest.importorskip("tensorboard")
+    heard: list[str] = []
+    trainer = Trainer(dataclasses.replace(TINY, epochs=1, warmup_epochs=0), bars, tmp_path / "run")
+    with tensorboard(tmp_path / "log") as log:
+        trainer.fit(notify=together(lambda event, record: heard.append(event), log))
+    assert heard.count("epoch") == 1
+    assert heard.count("batch") == len(trainer.history_[0]["batch_losses"])
+    assert any(path.name.startswith("events") for path in (tmp_path / "log").iterdir())

@@ -1,0 +1,260 @@
+"""``unmask tune`` and ``unmask train`` as a user meets them, the learning-rate finder and the search."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from data_sets import make_bars, write_csv
+
+from unmask.cli import main
+from unmask.datasets.base import FaceDataset
+from unmask.errors import ConfigError
+from unmask.training.augment import Augmentation
+from unmask.training.config import TrainConfig
+from unmask.training.finder import RateCurve, find_rate
+from unmask.training.fit import Trainer
+from unmask.training.search import SearchPlan, load_plan, search
+
+RECIPE = """
+name = "tiny"
+version = "0"
+network = "resnet"
+arguments = { widths = [4, 8], blocks = [0, 1] }
+heads = { fer2013 = 1.0 }
+epochs = 4
+warmup_epochs = 1
+batch_size = 32
+learning_rate = 0.02
+ema_decay = 0.5
+holdout = 0.2
+precision = "fp32"
+augmentation = { rotation = 0, zoom = 0, shift = 0, erase = 0 }
+"""
+
+
+@pytest.fixture(scope="module")
+def bars() -> FaceDataset:
+    """See ``data_sets.make_bars``."""
+    return make_bars()
+
+
+@pytest.fixture
+def files(tmp_path: Path, bars: FaceDataset) -> tuple[str, str]:
+    """A recipe and a data set as files."""
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return str(tmp_path / "recipe.toml"), str(write_csv(bars, tmp_path / "bars.csv"))
+
+
+def trainer(bars: FaceDataset, folder: Path) -> Trainer:
+    """A trainer of the recipe."""
+    config = TrainConfig(
+        name="tiny",
+        version="0",
+        network="resnet",
+        arguments={"widths": [4, 8], "blocks": [0, 1]},
+        heads={"fer2013": 1.0},
+        batch_size=32,
+        ema_decay=0.5,
+        precision="fp32",
+        augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
+    )
+    return Trainer(config, bars, folder)
+
+
+def test_the_finder_finds_and_restores(bars: FaceDataset, tmp_path: Path) -> None:
+    """It stops when the loss diverges, suggests a rate that is not at either end, and leaves the trainer as it was."""
+    run = trainer(bars, tmp_path)
+    run.fit(until=1)
+    parts = [run.network.state_dict(), run.average.state_dict()]
+    before = [{name: value.clone() for name, value in part.items()} for part in parts]
+    moments = {k: v.clone() for k, v in run.optimizer.state[next(iter(run.network.parameters()))].items()}
+    curve = find_rate(run, low=1e-5, high=1e3, steps=60)
+    assert curve.diverged
+    assert len(curve.rates) < 60
+    assert 1e-4 < curve.suggestion < 10
+    assert list(curve.rates) == sorted(curve.rates)
+    for part, old in zip((run.network.state_dict(), run.average.state_dict()), before, strict=True):
+        assert all(torch.equal(value, old[name]) for name, value in part.items())
+    after = run.optimizer.state[next(iter(run.network.parameters()))]
+    assert all(torch.equal(after[key], value) for key, value in moments.items())
+
+    untouched = trainer(bars, tmp_path / "other")
+    untouched.fit(until=1)
+    run.fit(until=2)
+    untouched.fit(until=2)
+    for a, b in zip(run.network.parameters(), untouched.network.parameters(), strict=True):
+        assert torch.equal(a, b)  # the search left no trace in what follows
+
+
+def test_the_finders_numbers_by_hand() -> None:
+    """A loss that falls fastest at 1e-2 and is least at 1e-1: a tenth of that, since it is not below the steepest."""
+    rates = tuple(10.0**power for power in np.linspace(-4, 0, 41))
+    smooth = tuple(float(2 - np.tanh(2 * (np.log10(r) + 2)) + 2 * max(0, np.log10(r) + 1) ** 2) for r in rates)
+    curve = RateCurve(rates, smooth, smooth, diverged=False)
+    assert curve.steepest == pytest.approx(1e-2, rel=0.3)
+    assert 0.05 < curve.lowest < 0.2
+    assert curve.suggestion == pytest.approx(max(curve.steepest, curve.lowest / 10))
+    assert curve.to_json()["suggestion"] == curve.suggestion
+
+
+def test_the_finder_refuses_nonsense(bars: FaceDataset, tmp_path: Path) -> None:
+    """Rates in the wrong order are refused."""
+    with pytest.raises(ConfigError, match="0 < low < high"):
+        find_rate(trainer(bars, tmp_path), low=1.0, high=0.1)
+
+
+def test_rounds_and_draws() -> None:
+    """Halving multiplies epochs until the run's end; draws keep to their ranges and come from the seed."""
+    space = {
+        "learning_rate": {"low": 1e-4, "high": 1e-2, "scale": "log"},
+        "warmup_epochs": {"low": 0, "high": 3},
+        "optimiser": ["adamw", "sgd"],
+    }
+    plan = SearchPlan(space, trials=9, first_epochs=2, reduction=3)
+    assert plan.rounds(30) == [2, 6, 18, 30]
+    assert plan.rounds(6) == [2, 6]
+    assert SearchPlan(space, method="random").rounds(30) == [30]
+    draws = plan.draws()
+    assert draws == plan.draws()
+    assert len({draw["learning_rate"] for draw in draws}) == 9
+    for draw in draws:
+        assert 1e-4 <= draw["learning_rate"] <= 1e-2
+        assert draw["warmup_epochs"] in (0, 1, 2, 3)
+        assert draw["optimiser"] in ("adamw", "sgd")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("trials = 3", "missing: space"),
+        ("[space]\nlearning_rate = 3", "expected a list of values"),
+        ("[space]\nlearning_rate = { low = 2, high = 1 }", "low < high"),
+        ("[space]\nlearning_rate = { low = 0, high = 1, scale = 'log' }", "low < high"),
+        ("method = 'grid'\n[space]\nseed = [1]", "random or halving"),
+        ("trails = 3", "did you mean 'trials'"),
+    ],
+)
+def test_a_plan_is_checked(tmp_path: Path, text: str, words: str) -> None:
+    """What is wrong in a plan is refused by name."""
+    (tmp_path / "plan.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_plan(tmp_path / "plan.toml")
+
+
+def test_search_prefers_what_learns_and_goes_on(bars: FaceDataset, tmp_path: Path) -> None:
+    """A sane rate beats one that is far too small; a stopped search ends with the results of an unbroken one."""
+    recipe: dict[str, Any] = {
+        "name": "t",
+        "version": "0",
+        "network": "resnet",
+        "arguments": {"widths": [4, 8], "blocks": [0, 1]},
+    }
+    recipe |= {"heads": {"fer2013": 1.0}, "epochs": 4, "warmup_epochs": 0, "holdout": 0.2, "precision": "fp32"}
+    recipe |= {"batch_size": 32, "ema_decay": 0.5, "augmentation": {"rotation": 0, "zoom": 0, "erase": 0}}
+    plan = SearchPlan({"learning_rate": [0.02, 1e-7]}, trials=4, first_epochs=2, reduction=2, seed=1)
+
+    class Stop(Exception):
+        pass
+
+    def stop(trial: object) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        search(plan, recipe, bars, tmp_path / "broken", notify=stop)
+    resumed = search(plan, recipe, bars, tmp_path / "broken")
+    whole = search(plan, recipe, bars, tmp_path / "whole")
+    assert [(t.number, t.score, t.epochs) for t in resumed] == [(t.number, t.score, t.epochs) for t in whole]
+    assert whole[0].settings == {"learning_rate": 0.02}
+    assert sorted(t.epochs for t in whole) == [2, 2, 4, 4]
+    saved = json.loads((tmp_path / "whole" / "trials.json").read_text())
+    assert [trial["number"] for trial in saved] == [t.number for t in whole]
+    assert saved[0]["history"][-1]["holdout_loss"] == whole[0].score
+    with pytest.raises(ConfigError, match="another plan"):
+        search(SearchPlan({"learning_rate": [0.1]}), recipe, bars, tmp_path / "whole")
+    with pytest.raises(ConfigError, match="expected one of holdout_loss"):
+        search(
+            SearchPlan({"learning_rate": [0.1]}, trials=1, method="random", objective="loss"),
+            recipe,
+            bars,
+            tmp_path / "x",
+        )
+    with pytest.raises(ConfigError, match=r"trial \{'epochs': 0\}: epochs = 0"):
+        search(SearchPlan({"epochs": [0]}, trials=1), recipe, bars, tmp_path / "y")
+
+
+def test_rate_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The suggestion on standard output alone, the curve as data and as a picture."""
+    config, data = files
+    out = str(tmp_path / "rate")
+    code = main(["tune", "rate", "--config", config, "--data", data, "--out", out, "--steps", "20", "--high", "10"])
+    printed = capsys.readouterr()
+    assert code == 0
+    saved = json.loads((tmp_path / "rate" / "rate.json").read_text())
+    assert float(printed.out) == pytest.approx(saved["suggestion"], rel=0.05)
+    assert (tmp_path / "rate" / "rate.svg").read_text().startswith("<?xml")
+    assert not (tmp_path / "rate" / "checkpoint.safetensors").exists()
+
+
+def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table or JSON of trials, the best first."""
+    config, data = files
+    (tmp_path / "plan.toml").write_text('trials = 2\nmethod = "random"\n[space]\nlearning_rate = [0.02, 0.01]\n')
+    arguments = ["tune", "search", "--config", config, "--data", data, "--plan", str(tmp_path / "plan.toml")]
+    arguments += ["--out", str(tmp_path / "s"), "--set", "epochs=2"]
+    assert main(arguments) == 0
+    assert "holdout_loss" in capsys.readouterr().out
+    assert main([*arguments, "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run ends with a model and its int8 form; it is not overwritten, and its saved configuration is a recipe."""
+    config, data = files
+    out = tmp_path / "run"
+    arguments = ["train", "--config", config, "--data", data, "--out", str(out)]
+    assert main([*arguments, "--int8", "--set", "epochs=2"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.split() == [str(out / "model"), str(out / "model_int8")]
+    assert "2 epochs, fp32 on cpu" in printed.err
+    assert len(json.loads((out / "history.json").read_text())) == 2
+    assert (out / "curves.svg").exists()
+    assert main(arguments) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert main(["train", "--config", str(out / "config.json"), "--data", data, "--out", str(out), "--resume"]) == 0
+    capsys.readouterr()
+    assert main([*arguments, "--gallery", str(tmp_path / "views.png")]) == 0
+    assert (tmp_path / "views.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "words"),
+    [
+        (["--set", "epoch=3"], 2, "did you mean 'epochs'"),
+        (["--set", "initial=nowhere.safetensors"], 2, "no weights 'nowhere.safetensors'"),
+        (["--set", "heads.ferplus=1.0"], 1, "--ferplus"),
+        (["--threads", "0"], 2, "--threads 0"),
+        (["--set", "train_split=Trainning"], 1, "did you mean 'Training'"),
+        (["--set", "network='resnett'"], 2, "did you mean 'resnet'"),
+    ],
+)
+def test_wrong_use(
+    files: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    extra: list[str],
+    code: int,
+    words: str,
+) -> None:
+    """Whatever is wrong is said in one line that names it, with the exit code of its kind."""
+    config, data = files
+    assert main(["train", "--config", config, "--data", data, "--out", str(tmp_path / "run"), *extra]) == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
