@@ -11,7 +11,7 @@ from unmask.cli.aligned import aligned
 from unmask.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -181,5 +181,5 @@ def _extra_text(evaluation: Evaluation) -> list[str]:
     if evaluation.groups:
         lines += ["", *aligned([GROUP_HEAD, *group_rows(evaluation.groups)])]
     if evaluation.corruptions:
-        lines += ["", *aligned([CORRUPTION_HEAD, *corruption_rows(evaluation)], left=2)]
+        lines += ["", *aligned([CORRUPTION_HEAD, *corruption_rows(evaluation)])]
     return lines

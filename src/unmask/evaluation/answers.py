@@ -124,7 +124,7 @@ def head_for(card: ModelCard, taxonomy: Taxonomy) -> Head:
 def predict(
     classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonomy, *, views: int = 1
 ) -> NDArray[np.float64]:
-    """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``, restated where the head has others."""
+    """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``, views averaged as logits."""
     head = head_for(classifier.card, taxonomy)
     logits = np.mean([classifier.logits(view, head=head.name) for view in views_of(images, views)], axis=0)
     probs = softmax(logits, temperature=head.temperature)

@@ -8,9 +8,13 @@ import numpy as np
 
 from unmask import plots
 from unmask.evaluation.measure import Evaluation
+from unmask.evaluation.words import damage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # behind text that a line may cross
 
 
 def evaluation_plots(evaluation: Evaluation) -> dict[str, Figure]:
@@ -73,7 +77,7 @@ def risk_coverage_plot(evaluation: Evaluation) -> Figure:
     points = np.unique(np.linspace(0, len(curve.risk) - 1, 400).round().astype(np.int64))
     series = {
         evaluation.answers.model: (curve.coverage[points].tolist(), curve.risk[points].tolist()),
-        "at random": ([0.0, 1.0], [curve.at(1.0)] * 2),
+        "at random": (np.linspace(0, 1, 30).tolist(), [curve.at(1.0)] * 30),  # so many points are drawn as a line
     }
     return plots.lines(
         series,
@@ -87,11 +91,13 @@ def risk_coverage_plot(evaluation: Evaluation) -> Figure:
 def corruption_plot(evaluation: Evaluation) -> Figure:
     """Accuracy on each kind of damaged crop."""
     clean, *rest = evaluation.corruptions
-    names = [f"{entry['corruption']}: {entry['strength']}" for entry in rest]
+    names = [damage(entry) for entry in rest]
     with plots.style():
         figure, axes = plots.new_figure(6.4, 0.5 + 0.22 * len(rest))
         drawn = axes.barh(range(len(rest)), [entry["accuracy"] for entry in rest], 0.75, color="#0072b2")
-        axes.bar_label(drawn, labels=[f"{entry['accuracy']:.3f}" for entry in rest], padding=2, fontsize=7.5)
+        axes.bar_label(
+            drawn, labels=[f"{entry['accuracy']:.3f}" for entry in rest], padding=2, fontsize=7.5, bbox=_WHITE
+        )
         axes.axvline(clean["accuracy"], color="#767676", linewidth=1, linestyle="--")
         axes.set_yticks(range(len(rest)), names)
         axes.invert_yaxis()

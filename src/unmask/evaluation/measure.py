@@ -111,8 +111,13 @@ def measure(
         risk_coverage=risk_coverage(answers.probs, answers.labels),
         losses=top_losses(answers, losses),
         groups=[] if groups is None else by_group(answers, groups),
-        comparison=None
-        if against is None
-        else compare(answers.right, against.right, first=answers.model, second=against.model),
+        comparison=None if against is None else _compared(answers, against),
         corruptions=list(corruptions),
     )
+
+
+def _compared(answers: Answers, against: Answers) -> Comparison:
+    first, second = answers.model, against.model
+    if first == second:  # two files of one name
+        first, second = f"{first} (first)", f"{second} (second)"
+    return compare(answers.right, against.right, first=first, second=second)

@@ -115,9 +115,9 @@ def evaluation_page(
     return page(
         f"{answers.model} on {answers.data} {answers.split}",
         *parts,
-        lead=f"{len(answers):,} rows with labels of '{answers.taxonomy.name}'; {answers.parameters:,} parameters{views}. "
+        lead=f"{len(answers):,} rows, labels: {answers.taxonomy.name}; {answers.parameters:,} parameters{views}. "
         "A label is what people said of a picture, not what the person felt, and people disagree.",
-        style="td, th { white-space: nowrap; }\n",
+        style="td { white-space: nowrap; }\n",
     )
 
 
@@ -152,10 +152,14 @@ def _whole_table(evaluation: Evaluation) -> Html:
 def _confused_table(evaluation: Evaluation) -> Html:
     totals = {label: values["n"] for label, values in evaluation.figures["per_class"].items()}
     rows = [
-        [pair["actual"], pair["predicted"], f"{pair['count']:,}", f"{pair['count'] / totals[pair['actual']]:.0%}"]
+        [
+            f"{pair['actual']}, read as {pair['predicted']}",
+            f"{pair['count']:,}",
+            f"{pair['count'] / totals[pair['actual']]:.0%}",
+        ]
         for pair in evaluation.figures["most_confused"]
     ]
-    return table(["label", "answer", "rows", "of the label's rows"], rows)
+    return table(["label", "rows", "of the label's rows"], rows)
 
 
 def _class_table(evaluation: Evaluation) -> Html:
@@ -184,8 +188,8 @@ def _loss_parts(losses: Sequence[TopLoss], heat: Sequence[NDArray[np.uint8]] | N
 def _group_parts(groups: Sequence[GroupFigures]) -> list[Html]:
     spread = groups[-1].accuracy.value - groups[0].accuracy.value
     words = (
-        f"{len(groups):,} groups, the worst read first; from the worst to the best accuracy there are {spread:.3f}. Groups "
-        "whose intervals overlap may not differ at all, and groups of few rows have wide intervals."
+        f"{len(groups):,} groups, the worst read first; from the worst to the best accuracy there are {spread:.3f}. "
+        "Groups whose intervals overlap may not differ at all, and groups of few rows have wide intervals."
     )
     more = [] if len(groups) <= MANY_GROUPS else [paragraph(f"The first {MANY_GROUPS}; {DATA} has all.", kind="about")]
     return [paragraph(words), *more, table(GROUP_HEAD, group_rows(groups[:MANY_GROUPS]))]

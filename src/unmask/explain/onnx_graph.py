@@ -15,6 +15,7 @@ from unmask.explain.base import Layer, unseen_share
 from unmask.models.runtime import inference_session
 
 INPUT = "crops"
+_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 _WEIGHTED = {"Conv": "conv", "Gemm": "linear", "MatMul": "linear", "BatchNormalization": "batch norm"}
 
 
@@ -63,10 +64,12 @@ def crop_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def layer_table(model: onnx.ModelProto) -> tuple[Layer, ...]:
-    """One layer for each node that works on the crop; a weighted layer is called by the name of its weight."""
+    """One layer for each node that works on the crop, but for rounding to int8; see :func:`value_name`."""
     sizes, fixed = shapes(model), constants(model)
     layers: list[Layer] = []
     for node in crop_nodes(model):
+        if node.op_type in _ROUNDING:
+            continue
         shape = sizes[node.output[0]]
         layers.append(
             Layer(
@@ -101,26 +104,42 @@ def with_outputs(model: onnx.ModelProto, names: Mapping[str, tuple[int, ...]]) -
     return bytes(opened.SerializeToString())
 
 
-def tail(model: onnx.ModelProto, name: str, shape: tuple[int, ...], output: str) -> tuple[bytes, list[str]]:
+def tail(model: onnx.ModelProto, name: str, output: str) -> tuple[bytes, list[str]]:
     """The graph from the value ``name`` to ``output``, and its inputs.
 
     The value becomes an input; ``crops`` stays one where the output also depends on the crop by another way, as it
-    does from inside a residual block.
+    does from inside a residual block. Rounding to int8 is passed by: it has no gradient, and training with
+    quantisation does as well (arXiv:1308.3432).
     """
-    needed, kept = {output}, []
+    before = _before_rounding(model)
+    before.pop(name, None)
+    sizes = shapes(model)
+    end = before.get(output, output)
+    needed, kept = {end}, []
     for node in reversed(model.graph.node):
         if set(node.output) & needed and name not in node.output:
-            needed |= set(node.input)
-            kept.append(node)
+            direct = onnx.NodeProto()
+            direct.CopyFrom(node)
+            direct.input[:] = [before.get(value, value) for value in node.input]
+            needed |= set(direct.input)
+            kept.append(direct)
     if name not in needed:
         raise ModelError(f"'{output}' does not depend on '{name}'; choose another layer (--layers lists them)")
     cut = _free_batch(model)
-    inputs = [_value(name, shape)] + [value for value in cut.graph.input if value.name in needed]
+    inputs = [_value(name, sizes[name][1:])] + [value for value in cut.graph.input if value.name in needed]
     initializers = [tensor for tensor in model.graph.initializer if tensor.name in needed]
-    graph = helper.make_graph(
-        kept[::-1], "tail", inputs, [value for value in cut.graph.output if value.name == output], initializers
-    )
+    graph = helper.make_graph(kept[::-1], "tail", inputs, [_value(end, sizes[output][1:])], initializers)
     return _serialised(graph, model), [value.name for value in inputs]
+
+
+def _before_rounding(model: onnx.ModelProto) -> dict[str, str]:
+    """For each value that comes out of a rounding to int8: the value that went in."""
+    rounded = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    return {
+        node.output[0]: rounded[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in rounded
+    }
 
 
 def _serialised(graph: onnx.GraphProto, model: onnx.ModelProto) -> bytes:

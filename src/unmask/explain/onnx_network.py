@@ -97,7 +97,7 @@ class OnnxNetwork:
         """Logits ``(N, classes)`` of maps ``(N, C, H, W)`` put in the place of a layer's own."""
         key = (name, head.output)
         if key not in self._tails:
-            graph, inputs = onnx_graph.tail(self._model, self._values[name], maps.shape[1:], head.output)
+            graph, inputs = onnx_graph.tail(self._model, self._values[name], head.output)
             self._tails[key] = onnx_graph.session(graph), inputs
         run, inputs = self._tails[key]
         values: dict[str, NDArray[Any]] = {

@@ -19,9 +19,15 @@ from unmask.writing import write_whole
 PAGE, DATA = "explanation.html", "explanation.json"
 
 _HEAT_WORDS = {
-    "grad-cam": "Grad-CAM: the maps of block {block}, weighted by what each gains the label. Orange speaks for it.",
-    "occlusion": "Occlusion: what the label's probability loses when a patch of 8 x 8 pixels is covered. Orange speaks "
-    "for the label; blue marks where covering the face makes the label likelier.",
+    "grad-cam": (
+        "Grad-CAM",
+        "The maps of block {block}, weighted by what each gains the label. Orange speaks for it.",
+    ),
+    "occlusion": (
+        "Occlusion",
+        "What the label's probability loses when a patch of 8 x 8 pixels is covered. Orange speaks for the label; blue "
+        "marks where covering the face makes the label likelier.",
+    ),
 }
 
 _LEAD = (
@@ -96,16 +102,16 @@ def explanation_page(explanation: Explanation, *, source: str) -> str:
                 width=min(960, 60 * len(explanation.filters)),
             ),
         ),
-        Html(f'<div class="layers">{section("Layers", layer_html(explanation.layers))}</div>'),
+        section("Layers", paragraph(UNSEEN, kind="about"), layer_html(explanation.layers)),
         lead=_LEAD,
-        style="td { white-space: nowrap; }\n.layers td:nth-child(2) { text-align: left; }\n",
+        style="td { white-space: nowrap; }\nmain > section:last-child :is(td, th):nth-child(2) { text-align: left; }\n",
     )
 
 
 def layer_html(layers: Sequence[Layer]) -> Html:
     """The layers as a table with totals."""
     rows = [[layer.name, *cells(layer)] for layer in layers]
-    return table(["layer", *COLUMNS], [*rows, ["in all", *totals(layers)]], best=[len(rows)], caption=UNSEEN)
+    return table(["layer", *COLUMNS], [*rows, ["in all", *totals(layers)]], best=[len(rows)])
 
 
 COLUMNS = ("what", "output", "parameters", "multiply-adds", "unseen")
@@ -136,13 +142,15 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 def _heat_parts(explanation: Explanation) -> list[Html]:
     labels, parts = explanation.taxonomy.labels, []
     for method, heat in explanation.heat.items():
-        words = _HEAT_WORDS.get(method, f"{method}.").format(block=explanation.heat_block)
+        title, words = _HEAT_WORDS.get(method, (method, "Orange speaks for the label, blue against it."))
         reach = float(np.abs(heat).max())  # one scale for all classes of a method
         items = [
             (overlay(explanation.crop, heat[code], reach=reach), f"{labels[code]} {explanation.probs[code]:.0%}")
             for code in np.argsort(-explanation.probs).tolist()
         ]
-        parts += [section(method, paragraph(words), gallery(items, side=104), level=3)]
+        parts += [
+            section(title, paragraph(words.format(block=explanation.heat_block)), gallery(items, side=104), level=3)
+        ]
     return parts
 
 
