@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="the extra 'explain' is not installed")
 from onnx import TensorProto, helper, numpy_helper
+from test_public import modules_after
 
 from unmask.cli import main
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
@@ -344,7 +347,7 @@ def test_trainable_weights_open_on_torch(tmp_path: Path, crop: np.ndarray) -> No
 
 def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bare install says how to get what is missing."""
-    monkeypatch.setitem(__import__("sys").modules, "unmask.explain.onnx_network", None)
+    monkeypatch.setitem(sys.modules, "unmask.explain.onnx_network", None)
     with pytest.raises(MissingExtraError, match=r"unmask\[explain\]"):
         open_network("small", engine="onnx")
 
@@ -378,7 +381,7 @@ def test_explanation(crop: np.ndarray, tmp_path: Path) -> None:
     assert found.silent_channels("relu1") == 1 + (found.maps["relu1"][[0, 2]].max(axis=(1, 2)) == 0).sum()
     page = write_explanation(tmp_path, found, source="<noise>")
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("explanation.html", "explanation.json", "face.png", "filters.png", "maps_relu1.png"),
+        *("explanation.html", "explanation.json", "face.png", "filters.png", "maps_1_relu1.png"),
         *("heat_grad-cam.png", "heat_occlusion.png"),
     }
     text = page.read_text()
@@ -409,3 +412,25 @@ def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path:
     assert "--out DIR" in error
     assert "--face is 0 to 0" in error
     assert "no layer 'nothing'" in error
+
+
+def test_table_of_layers_in_the_documentation() -> None:
+    """docs/explain.md shows what the command prints; docs/make_measured.sh makes it anew."""
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "unmask", "explain", "small", "--layers", "--engine", "onnx"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (root / "docs/made/layers.txt").read_text() == printed
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "explain"])
+def test_a_bare_install_with_onnx_is_enough(verb: str, photo: Path, tmp_path: Path) -> None:
+    """Measuring and looking into a graph load neither PyTorch nor matplotlib, unless a page of plots is asked for."""
+    image = " ".join(["128"] * 2304)
+    data = tmp_path / "tiny.csv"
+    data.write_text("emotion,pixels,Usage\n" + f"3,{image},PublicTest\n" * 2)
+    commands = {
+        "evaluate": ["evaluate", "small", "--data", str(data), "--against", "small"],
+        "explain": ["explain", "small", str(photo), "--out", str(tmp_path / "out"), "--detector", "mtcnn"],
+    }
+    loaded = modules_after(f"from unmask.cli import main; assert main({commands[verb]}) == 0")
+    assert not loaded & {"torch", "matplotlib", "sklearn", "pandas"}

@@ -173,9 +173,9 @@ def _entry(name: str, strength: str, probs: NDArray[np.float64], answers: Answer
 
 
 # Eyes and mouth lie where unmask.faces.alignment puts them: at 0.38 and 0.76 of the crop's height.
-register_corruption(Corruption("blurred", "sigma {} px", (1.0, 2.0, 3.0), blur))
-register_corruption(Corruption("dark", "{} of the light", (0.2, 0.05, 0.02), darken))
-register_corruption(Corruption("noisy", "sigma {} grey levels", (10.0, 20.0, 40.0), add_noise))
+register_corruption(Corruption("blurred", "sigma {} px", (1.0, 2.0), blur))
+register_corruption(Corruption("dark", "{} of the light", (0.2, 0.05), darken))
+register_corruption(Corruption("noisy", "sigma {} grey levels", (10.0, 20.0), add_noise))
 register_corruption(Corruption("small", "{} px wide, enlarged", (32.0, 24.0, 16.0), shrink))
 register_corruption(Corruption("turned", "{} degrees", (10.0, 20.0, 30.0), turn))
 register_corruption(Corruption("partly hidden", "a square of {} of the crop", (0.1, 0.25), hide_square))

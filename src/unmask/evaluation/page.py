@@ -179,7 +179,7 @@ def _loss_parts(losses: Sequence[TopLoss], heat: Sequence[NDArray[np.uint8]] | N
         )
         for picture, loss in zip(pictures, losses, strict=True)
     ]
-    words = "The rows that are most wrong by the label they carry; many of them are labelled strangely."
+    words = "The rows that are most wrong by the label they carry; some labels may be wrong themselves."
     if heat is not None:
         words += " Orange shows what the answer, not the label, rests on (Grad-CAM)."
     return [paragraph(words), *([paragraph(no_heat, kind="about")] if no_heat else []), gallery(items, side=96)]

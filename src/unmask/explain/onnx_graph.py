@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,20 +67,14 @@ def crop_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 def layer_table(model: onnx.ModelProto) -> tuple[Layer, ...]:
     """One layer for each node that works on the crop, but for rounding to int8; see :func:`value_name`."""
     sizes, fixed = shapes(model), constants(model)
-    layers: list[Layer] = []
-    for node in crop_nodes(model):
-        if node.op_type in _ROUNDING:
-            continue
-        shape = sizes[node.output[0]]
-        layers.append(
-            Layer(
-                name=value_name(node),
-                kind=_kind(node, fixed),
-                shape=tuple(shape[1:]),
-                **_costs(node, sizes, fixed),
-            )
-        )
-    return tuple(layers)
+    nodes = [node for node in crop_nodes(model) if node.op_type not in _ROUNDING]
+    # What comes before the first weight only makes the crop ready, and is one layer.
+    ready = max(0, next((n for n, node in enumerate(nodes) if node.op_type in _WEIGHTED), 0) - 1)
+    layers = [
+        Layer(value_name(node), _kind(node, fixed), sizes[node.output[0]][1:], **_costs(node, sizes, fixed))
+        for node in nodes[ready:]
+    ]
+    return (replace(layers[0], kind="crop made ready"), *layers[1:]) if ready else tuple(layers)
 
 
 def value_name(node: onnx.NodeProto) -> str:

@@ -39,8 +39,8 @@ _LEAD = (
 def pictures(explanation: Explanation) -> dict[str, NDArray[np.uint8]]:
     """Every picture by the name of its file without ending: face, filters, maps of each block, heat of each method."""
     drawn: dict[str, NDArray[np.uint8]] = {"face": explanation.crop, "filters": filter_mosaic(explanation.filters)}
-    for name, maps in explanation.maps.items():
-        drawn[f"maps_{_file_name(name)}"] = map_mosaic(maps)
+    for number, (name, maps) in enumerate(explanation.maps.items(), start=1):
+        drawn[f"maps_{number}_{_file_name(name)}"] = map_mosaic(maps)
     for method in explanation.heat:
         drawn[f"heat_{_file_name(method)}"] = heat_picture(explanation, method)
     return drawn
