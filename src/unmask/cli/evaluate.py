@@ -1,55 +1,185 @@
-"""``unmask evaluate``: a model measured on a split of a data set."""
+"""``unmask evaluate``: models measured on a split of a data set."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmask.cli.aligned import aligned
+from unmask.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unmask.datasets import FaceDataset
+    from unmask.evaluation.answers import Answers
+    from unmask.evaluation.measure import Evaluation
+    from unmask.models import Classifier
+
+VIEWS = (1, 2, 10)
 
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "evaluate", help="measure a model on a data set", description="Measure a model on one split of a data set."
+        "evaluate",
+        help="measure a model on a data set",
+        description="Measure a model, or several as an ensemble, on one split of a data set.",
     )
-    parser.add_argument("model", help="a name, or a model file")
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="a name, or a model file; several answer as one, by the mean of their scores",
+    )
+    parser.add_argument("--against", nargs="+", metavar="MODEL", help="compare with this model: McNemar's test")
     parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--split", default="PublicTest", help="split to measure on (default: %(default)s)")
     parser.add_argument("--ferplus", metavar="FILE", help="FER+'s votes: measure against its majority rule")
-    parser.add_argument("--views", type=int, choices=(1, 2), default=1, help="2 also reads the mirrored face")
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=VIEWS,
+        default=1,
+        help="2 also reads the mirrored face; 10 also reads both shifted to each corner (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--groups", metavar="FILE.csv", help="figures by group: one line for each row of the data, in its order"
+    )
+    parser.add_argument("--group-column", metavar="NAME", help="column of the groups, where the file has several")
+    parser.add_argument("--by-subject", action="store_true", help="figures by person, where the data names them")
+    parser.add_argument(
+        "--corruptions",
+        action="store_true",
+        help="also measure on blurred, dark, noisy, small, turned and partly hidden crops",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the damage done to crops (default: %(default)s)")
+    parser.add_argument(
+        "--order",
+        choices=("codes", "alphabetical"),
+        default="codes",
+        help="of the labels in tables; the study's are alphabetical (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a page, its plots and figures.json there")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network (default: %(default)s)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load, measure, print."""
+    """Load, measure, print, write."""
+    if arguments.groups and arguments.by_subject:
+        raise ConfigError("--groups and --by-subject each name the groups; leave one out")
+    if arguments.group_column and not arguments.groups:
+        raise ConfigError("--group-column names a column of the file that --groups names; add it")
     from unmask.datasets import load_dataset
-    from unmask.evaluation.evaluate import evaluate
     from unmask.models import Classifier
 
-    classifier = Classifier.load(arguments.model, threads=arguments.threads)
+    classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
+    against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
-    figures = evaluate(
-        classifier, dataset, split=arguments.split, use_votes=bool(arguments.ferplus), views=arguments.views
-    )
-    print(json.dumps(figures, indent=2) if arguments.format == "json" else _text(figures))
+    evaluation = _measure(arguments, dataset, classifiers, against)
+    if arguments.out is not None:
+        from unmask.evaluation.page import write_evaluation
+
+        heat, no_heat = _heat(arguments.models, evaluation)
+        write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
+    print(json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation))
     return 0
 
 
-def _text(figures: dict[str, Any]) -> str:
+def _measure(
+    arguments: argparse.Namespace,
+    dataset: FaceDataset,
+    classifiers: Sequence[Classifier],
+    against: Sequence[Classifier],
+) -> Evaluation:
+    from unmask.cli.progress import Progress
+    from unmask.evaluation.answers import answer, predictor
+    from unmask.evaluation.corruptions import evaluate_corrupted
+    from unmask.evaluation.measure import measure
+
+    groups = _groups(arguments, dataset)
+    with Progress("crops") as progress:
+
+        def answers_of(models: Sequence[Classifier]) -> Answers:
+            given = answer(
+                models,
+                dataset,
+                split=arguments.split,
+                use_votes=bool(arguments.ferplus),
+                views=arguments.views,
+                advance=progress.advance,
+            )
+            return given.alphabetical() if arguments.order == "alphabetical" else given
+
+        answers = answers_of(classifiers)
+        second = answers_of(against) if against else None
+        damaged: list[dict[str, Any]] = []
+        if arguments.corruptions:
+            predict = predictor(classifiers, answers.taxonomy, views=arguments.views, advance=progress.advance)
+            damaged = evaluate_corrupted(answers, predict, seed=arguments.seed)
+    return measure(answers, against=second, groups=groups, corruptions=damaged)
+
+
+def _groups(arguments: argparse.Namespace, dataset: FaceDataset) -> NDArray[np.str_] | None:
+    from unmask.evaluation.groups import read_groups, subjects_of
+
+    if arguments.by_subject:
+        return subjects_of(dataset)
+    return read_groups(arguments.groups, dataset, column=arguments.group_column) if arguments.groups else None
+
+
+def _heat(models: Sequence[str], evaluation: Evaluation) -> tuple[list[NDArray[np.uint8]] | None, str]:
+    """Class activation maps over the top losses, of an ensemble's first model; or None, and why."""
+    from unmask.explain import open_network
+    from unmask.explain.losses import loss_overlays
+
+    try:
+        network = open_network(models[0])
+    except MissingExtraError as error:
+        return None, f"There are no class activation maps: {error}."
+    overlays = loss_overlays(network, evaluation.losses, evaluation.answers.taxonomy)
+    return overlays, "" if len(models) == 1 else f"The maps are those of {network.card.identity} alone."
+
+
+def _text(evaluation: Evaluation) -> str:
+    figures = evaluation.figures
     head = f"{figures['model']} on {figures['data']} {figures['split']}, labels: {figures['taxonomy']}"
-    lines = [head, ""]
+    views = f", {figures['views']} views" if figures["views"] > 1 else ""
+    accuracy = evaluation.intervals["accuracy"]
+    lines = [head + views, ""]
     for title, part in (("all rows", figures), ("without copies of Training", figures["deduplicated"])):
         if part:
             lines.append(
                 f"{title:27} n {part['n']:6,}  accuracy {part['accuracy']:.4f}  macro-F1 {part['macro_f1']:.4f}  "
                 f"calibration error {part['ece']:.4f}  log loss {part['nll']:.4f}"
             )
+    lines.append(f"{'95 % interval, all rows':27} accuracy {accuracy.low:.4f} to {accuracy.high:.4f}")
     short = [label[:8] for label in figures["labels"]]
     lines += ["", "actual \\ predicted".ljust(18) + "".join(f"{label:>9}" for label in short) + "   recall"]
     for label, row in zip(figures["labels"], figures["confusion"], strict=True):
         recall = figures["per_class"][label]["recall"]
         lines.append(f"{label:18}" + "".join(f"{count:9,}" for count in row) + f"   {recall:6.3f}")
     confused = ", ".join(f"{p['actual']}/{p['predicted']} {p['count']}" for p in figures["most_confused"][:5])
-    return "\n".join([*lines, "", f"most confused (actual/predicted): {confused}"])
+    lines += ["", f"most confused (actual/predicted): {confused}"]
+    return "\n".join([*lines, *_extra_text(evaluation)])
+
+
+def _extra_text(evaluation: Evaluation) -> list[str]:
+    """What was asked for beside the figures: comparison, groups, damaged crops."""
+    from unmask.evaluation.words import CORRUPTION_HEAD, GROUP_HEAD, comparison_sentence, corruption_rows, group_rows
+
+    lines: list[str] = []
+    if evaluation.comparison:
+        lines += ["", comparison_sentence(evaluation.comparison)]
+    if evaluation.groups:
+        lines += ["", *aligned([GROUP_HEAD, *group_rows(evaluation.groups)])]
+    if evaluation.corruptions:
+        lines += ["", *aligned([CORRUPTION_HEAD, *corruption_rows(evaluation)])]
+    return lines

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import DataError
+from unmask.evaluation import rates
+from unmask.evaluation.curves import BINS, reliability, risk_coverage
 from unmask.expressions import Taxonomy
-
-ECE_BINS = 15
 
 
 def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -18,26 +18,9 @@ def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], cl
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def expected_calibration_error(
-    probs: NDArray[np.floating], labels: NDArray[np.int64], *, bins: int = ECE_BINS
-) -> float:
-    """Mean gap between confidence and accuracy over equally wide bins of confidence, weighted by their size.
-
-    Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
-    Only the top class counts.
-
-    Parameters
-    ----------
-    probs
-        ``(N, C)``, rows summing to 1.
-    labels
-        Codes ``(N,)``.
-    """
-    confidence = probs.max(axis=1)
-    right = probs.argmax(axis=1) == labels
-    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(index, weights=confidence - right, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
+def expected_calibration_error(probs: NDArray[np.floating], labels: NDArray[np.int64], *, bins: int = BINS) -> float:
+    """See :class:`unmask.evaluation.curves.Reliability`; probabilities ``(N, C)``, codes ``(N,)``."""
+    return reliability(probs, labels, bins=bins).error
 
 
 def most_confused(confusion: NDArray[np.int64], taxonomy: Taxonomy, *, at_least: int = 1) -> list[dict[str, Any]]:
@@ -72,20 +55,19 @@ def evaluate_probs(probs: NDArray[np.floating], labels: NDArray[np.int64], taxon
     if len(labels) == 0 or probs.shape != (len(labels), classes):
         raise DataError(f"expected probabilities ({len(labels)}, {classes}) of at least one row, got {probs.shape}")
     confusion = confusion_matrix(labels, probs.argmax(axis=1), classes)
-    right, actual, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    recall = right / np.maximum(actual, 1)
-    precision = right / np.maximum(guessed, 1)
-    f1 = 2 * right / np.maximum(actual + guessed, 1)
-    present = actual > 0
+    # A class that is never answered has no precision; in this table it counts as 0, as it does in the F1.
+    precision, recall, f1 = (np.nan_to_num(rate(confusion)) for rate in (rates.precisions, rates.recalls, rates.f1s))
+    actual = confusion.sum(axis=1)
     truth = probs[np.arange(len(labels)), labels]
     one_hot = np.eye(classes)[labels]
     return {
-        "accuracy": float(right.sum() / len(labels)),
-        "balanced_accuracy": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
+        "accuracy": float(rates.accuracy(confusion)),
+        "balanced_accuracy": float(rates.balanced_accuracy(confusion)),
+        "macro_f1": float(rates.macro_f1(confusion)),
         "ece": expected_calibration_error(probs, labels),
         "brier": float(((probs - one_hot) ** 2).sum(axis=1).mean()),
         "nll": float(-np.log(np.maximum(truth, 1e-12)).mean()),
+        "aurc": risk_coverage(probs, labels).area,
         "n": len(labels),
         "per_class": {
             str(label): {
