@@ -82,7 +82,7 @@ def main() -> int:
         print(f"the loads differ: {contents}")
         return 1
     for name, runs in measured.items():
-        seconds, peak = (statistics.median(run[column] for run in runs) for column in (0, 1))
+        seconds, peak = statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
         print(f"{name:10}  {seconds:7.3f} s  peak {peak:5.0f} MB")
     pairs = zip(measured["pandas"], measured["first load"], strict=True)
     ratio = statistics.median(slow[0] / fast[0] for slow, fast in pairs)

@@ -1,9 +1,9 @@
 """AffectNet as it is published, in both forms.
 
 Mollahosseini et al., "AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in the Wild"
-(doi:10.1109/TAFFC.2017.2740923). The first form lists pictures and face boxes in ``training.csv`` and ``validation.csv``
-beside ``Manually_Annotated_Images``; the later one has ``train_set`` and ``val_set``, each with ``images/N.jpg`` cut to
-the face and ``annotations/N_exp.npy``.
+(doi:10.1109/TAFFC.2017.2740923). The first form lists pictures and face boxes in ``training.csv`` and
+``validation.csv`` beside ``Manually_Annotated_Images``; the later one has ``train_set`` and ``val_set``, each with
+``images/N.jpg`` cut to the face and ``annotations/N_exp.npy``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,12 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
 
 
 def _pictures(path: Path) -> Path | None:
-    names = ("Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images", "Manually_Annotated", "images")
+    names = (
+        "Manually_Annotated_Images",
+        "Manually_Annotated/Manually_Annotated_Images",
+        "Manually_Annotated",
+        "images",
+    )
     return next((folder for name in names if (folder := path / name).is_dir()), None)
 
 

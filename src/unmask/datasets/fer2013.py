@@ -4,8 +4,9 @@ Goodfellow et al., "Challenges in Representation Learning" (doi:10.1016/j.neunet
 face: ``pixels`` holds 2,304 numbers parted by spaces, ``emotion`` a code of the taxonomy ``fer2013``, ``Usage`` the
 split.
 
-What FER2013's columns cannot hold has its own: ``pixels_HxW`` for another size, ``label_TAXONOMY`` for codes of another
-taxonomy and for rows without a label (-1), ``split`` for splits of other names, ``subject``, and FER+'s ten vote columns.
+What FER2013's columns cannot hold has its own: ``pixels_HxW`` for another size, ``label_TAXONOMY`` for codes of
+another taxonomy and for rows without a label (-1), ``split`` for splits of other names, ``subject``, and FER+'s ten
+vote columns.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _understand(path: Path, columns: list[str]) -> _Header:
     shape = (int(match[1]), int(match[2])) if match[1] else (SIDE, SIDE)
     if not all(shape):
         raise DataError(f"{path}: '{pixels[0]}': pictures without pixels")
-    return _Header(columns, pixels[0], shape, *(labels or [None]), *(splits or [None]))
+    return _Header(columns, pixels[0], shape, next(iter(labels), None), next(iter(splits), None))
 
 
 def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
@@ -231,5 +232,3 @@ def _plain_words(words: NDArray[np.str_], what: str) -> list[str]:
         if word != word.strip(' "\t\r') or any(char in word for char in ',\n\r"') or not word.isprintable():
             raise DataError(f"{what} {word[:40]!r} cannot stand in a plain CSV; write Parquet instead")
     return list(words.tolist())
-
-

@@ -27,9 +27,9 @@ def sniff(path: Path) -> bool:
 def load(path: Path, options: LoadOptions) -> FaceDataset:
     """Read class folders, the files in the order of their paths.
 
-    Classes are named by the words of the taxonomy or their nouns (``anger``, ``happiness``); ``unlabelled`` holds pictures
-    without a label. Splits are folders above the classes; without them, all rows are ``Training``. Files that do not
-    end like a picture are passed over.
+    Classes are named by the words of the taxonomy or their nouns (``anger``, ``happiness``); ``unlabelled`` holds
+    pictures without a label. Splits are folders above the classes; without them, all rows are ``Training``. Files that
+    do not end like a picture are passed over.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     """
     rows, strange = [], []
     for split, folder in _class_folders(path):
-        files = [Path(file) for file in _files(folder)]
+        files = _files(folder)
         if folder.name.lower() not in _CLASSES:
             if files:
                 strange.append(folder)
@@ -76,10 +76,9 @@ def _folders(path: Path) -> list[Path]:
         raise InputError(f"{path}: cannot be listed ({error.strerror}); check its permissions") from None
 
 
-def _files(folder: Path) -> list[str]:
+def _files(folder: Path) -> list[Path]:
     """Pictures in a folder and below it, in the order of their paths."""
     found = []
-    for where, folders, files in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(where, file) for file in files if Path(file).suffix.lower() in PICTURE_SUFFIXES]
+    for where, _, files in os.walk(folder):
+        found += [Path(where, file) for file in files if Path(file).suffix.lower() in PICTURE_SUFFIXES]
     return sorted(found)

@@ -59,7 +59,7 @@ def parse_label(text: str, taxonomy: Taxonomy | None) -> Expression | None:
         return expression_of(word)
     if taxonomy is None:
         raise DataError(
-            f"label {word[:40]!r} is a number; say which taxonomy it belongs to (taxonomy, --taxonomy: fer2013, ferplus)"
+            f"label {word[:40]!r} is a number; say which taxonomy it belongs to: fer2013 or ferplus (--taxonomy)"
         )
     code = int(word[:9])
     if not UNLABELLED <= code < len(taxonomy):

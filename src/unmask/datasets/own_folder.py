@@ -1,4 +1,4 @@
-"""unmask's own folder: PNG files by split and class for people, ``rows.csv`` and ``dataset.json`` to read it back exactly."""
+"""unmask's own folder: PNG files by split and class for people, two small files more to read it back exactly."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
         Another format, or a row that is not what was written.
     """
     description = _description(path)
-    options = replace(options, size=options.size or description["size"], taxonomy=taxonomy_named(description["taxonomy"]))
+    options = replace(
+        options, size=options.size or description["size"], taxonomy=taxonomy_named(description["taxonomy"])
+    )
     try:
         with open(path / ROWS, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -88,7 +90,9 @@ def write(dataset: FaceDataset, path: Path) -> None:
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).write_bytes(png(image))
         subject = "" if dataset.subjects is None else dataset.subjects[row]
-        writer.writerow([file.as_posix(), label, split, subject, *([] if dataset.votes is None else dataset.votes[row])])
+        writer.writerow(
+            [file.as_posix(), label, split, subject, *([] if dataset.votes is None else dataset.votes[row])]
+        )
     write_whole(path / ROWS, table.getvalue())
     description = {
         "format": FORMAT,
@@ -116,7 +120,12 @@ def _row(path: Path, cells: dict[str, Any], where: str, has_votes: bool) -> Pict
         raise DataError(f"{path / ROWS}: {where}: expected a file inside the folder, a label and a split")
     votes = parse_votes([cells[name] for name in VOTE_COLUMNS], f"{path / ROWS}: {where}") if has_votes else None
     return PictureRow(
-        path / file, label=cells["label"], split=cells["split"], subject=cells["subject"] or "", votes=votes, where=where
+        path / file,
+        label=cells["label"],
+        split=cells["split"],
+        subject=cells["subject"] or "",
+        votes=votes,
+        where=where,
     )
 
 
@@ -126,7 +135,9 @@ def _description(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path / DESCRIPTION}: cannot be read ({error}); export the data set again") from None
     expected = {"format": int, "name": str, "taxonomy": str, "size": int, "subjects": bool}
-    if not isinstance(description, dict) or any(type(description.get(key)) is not kind for key, kind in expected.items()):
+    if not isinstance(description, dict) or any(
+        type(description.get(key)) is not kind for key, kind in expected.items()
+    ):
         raise DataError(f"{path / DESCRIPTION}: expected {', '.join(expected)}; export the data set again")
     if description["format"] != FORMAT:
         raise DataError(f"{path / DESCRIPTION}: format {description['format']}, expected {FORMAT}; update unmask")

@@ -1,8 +1,7 @@
 """unmask's own Parquet: shards of PNG bytes with labels, votes, splits and subjects, also larger than memory.
 
-Columns: ``image`` (``bytes``: a PNG, ``path``: the file that it came from; the form in which Hugging Face's ``datasets``
-keeps pictures), ``label`` (a word, null where there is none), ``split``, and where known ``subject`` and ``votes`` (ten
-counts as FER+ has them). Each file's metadata names the taxonomy.
+Columns: ``image`` (``bytes``: a PNG, ``path``: the file that it came from; so Hugging Face keeps pictures too), ``label`` (a word, null where there is none), ``split``, and where known ``subject`` and ``votes`` (ten counts as
+FER+ has them). Each file's metadata names the taxonomy.
 """
 
 from __future__ import annotations
@@ -109,9 +108,7 @@ def stream(
             yield part.select(rows[start : start + batch_rows])
 
 
-def write(
-    parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS
-) -> list[Path]:
+def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS) -> list[Path]:
     """Write one file if ``path`` ends in ``.parquet``, else a folder of shards, one part after the other.
 
     Parameters
@@ -239,9 +236,7 @@ def _table(dataset: FaceDataset, kind: _Kind) -> Any:
     paths = [None] * len(dataset) if dataset.names is None else dataset.names.tolist()
     columns: dict[str, list[Any]] = {
         "image": [{"bytes": png(image), "path": path} for image, path in zip(dataset.images, paths, strict=True)],
-        "label": [
-            None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()
-        ],
+        "label": [None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()],
         "split": dataset.splits.tolist(),
     }
     if dataset.subjects is not None:
@@ -295,7 +290,8 @@ def _dataset(
     shard: Path, rows: list[dict[str, Any]], first: int, about: dict[str, Any], options: LoadOptions
 ) -> FaceDataset:
     taxonomy: Taxonomy = about["taxonomy"]
-    images, kept, left_out = [], [], []
+    images, left_out = [], []
+    kept: list[tuple[int, str, str, tuple[int, ...] | None, str | None]] = []
     for number, row in enumerate(rows, start=first):
         try:
             images.append(_image(row, options.size))

@@ -35,7 +35,6 @@ def split_named(word: str) -> str:
     return SPLIT_WORDS.get(word.strip().lower(), word.strip())
 
 
-
 @dataclass(frozen=True, slots=True)
 class PictureRow:
     """One face in a file.
@@ -70,8 +69,8 @@ class PictureRow:
 def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: LoadOptions) -> FaceDataset:
     """Read picture files into a data set, in the order of the rows.
 
-    Colour becomes grey; the largest square in the middle is brought to ``options.picture_size`` pixels, by area where it
-    shrinks. The checksum covers names, labels, splits and bytes of all files.
+    Colour becomes grey; the largest square in the middle is brought to ``options.picture_size`` pixels, by area where
+    it shrinks. The checksum covers names, labels, splits and bytes of all files.
 
     Parameters
     ----------
@@ -187,4 +186,3 @@ def _place(row: PictureRow, folder: Path) -> str:
 
 def _located(message: str, place: str) -> str:
     return message if place in message else f"{place}: {message}"
-

@@ -1,8 +1,8 @@
 """RAF-DB as it is published: a list of labels and a folder of aligned faces.
 
 Li et al., "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in the Wild"
-(doi:10.1109/CVPR.2017.277). The list is ``list_patition_label.txt`` (so spelt), its lines ``train_00001.jpg 5``; the face
-lies in ``aligned/train_00001_aligned.jpg``.
+(doi:10.1109/CVPR.2017.277). The list is ``list_patition_label.txt`` (so spelt), its lines ``train_00001.jpg 5``; the
+face lies in ``aligned/train_00001_aligned.jpg``.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ class Split:
         if (dataset.checksum, len(dataset)) != (self.checksum, len(self.names)):
             raise DataError(
                 f"this split was made for data of {len(self.names)} rows with sha256 {self.checksum[:16]}..., "
-                f"{dataset.name} has {len(dataset)} rows and {dataset.checksum[:16]}...; make it anew: unmask data split"
+                f"{dataset.name} has {len(dataset)} rows and {dataset.checksum[:16]}...; make a new one: "
+                "unmask data split"
             )
         names = self.names
         if self.folds or fold is not None:

@@ -100,7 +100,7 @@ def study_holdout(count: int, *, seed: int) -> NDArray[np.bool_]:
 
 
 def study_sample(labels: NDArray[np.int64], *, training: int, validation: int, seed: int) -> NDArray[np.str_]:
-    """The study's sample for the classical models: so many rows of each class to train and to validate on, the rest unused.
+    """The study's sample for the classical models: so many rows of each class for each of two splits, the rest unused.
 
     Raises
     ------

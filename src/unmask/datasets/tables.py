@@ -46,7 +46,9 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     found = _recognised(_names(path))
     if "file" not in found:
         raise DataError(f"{path}: column missing: expected one of {', '.join(COLUMNS['file'])}")
-    return from_pictures(path.stem, path.parent, (_row(path, where, cells, found) for where, cells in _rows(path)), options)
+    return from_pictures(
+        path.stem, path.parent, (_row(path, where, cells, found) for where, cells in _rows(path)), options
+    )
 
 
 def _row(path: Path, where: str, cells: Mapping[str, Any], found: Mapping[str, str]) -> PictureRow:
