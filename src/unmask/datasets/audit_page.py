@@ -14,6 +14,9 @@ from unmask.datasets.base import FaceDataset
 SHOWN = 60
 """Groups and pictures shown of each kind; the counts are of all."""
 
+LISTED, PICTURE = 12, 112
+"""Rows named of one group, and the side of a picture in CSS pixels."""
+
 
 def write_audit_page(dataset: FaceDataset, found: Audit, path: Path) -> None:
     """Write the page. Raises InputError when the disk does not take it."""
@@ -86,24 +89,21 @@ def _leaks(dataset: FaceDataset, found: Audit) -> pages.Html:
 def _groups(
     dataset: FaceDataset, title: str, groups: list[NDArray[np.int64]], notes: list[str] | None = None
 ) -> pages.Html:
+    """Each group as one picture: the one image of exact copies, the two of a pair side by side."""
     if not groups:
         return pages.section(title, pages.paragraph("None."))
-    parts = [_how_many(len(groups), "group" if notes is None else "pair")]
+    items = []
     for number, rows in enumerate(groups[:SHOWN]):
-        note = f" ({notes[number]})" if notes else ""
-        captions = [
-            f"{dataset.row_name(row)}, {dataset.splits[row]}, {label}"
+        named = [
+            f"{dataset.row_name(row)} {dataset.splits[row]} {label}"
             for row, label in zip(rows.tolist(), label_words(dataset, rows), strict=True)
         ]
-        if len(rows) > 1 and (dataset.images[rows] == dataset.images[rows[0]]).all():
-            shown = [(dataset.images[rows[0]], f"{len(rows)} times{note}")]
-            parts.append(pages.gallery(shown, side=96))
-            parts.append(pages.paragraph("; ".join(captions[:12]) + ("; ..." if len(rows) > 12 else ""), kind="about"))
-        else:
-            parts.append(
-                pages.gallery([(dataset.images[row], c + note) for row, c in zip(rows, captions, strict=True)], side=96)
-            )
-    return pages.section(title, *parts)
+        more = f"; and {len(rows) - LISTED} more" if len(rows) > LISTED else ""
+        shown = rows[:1] if notes is None else rows
+        caption = f"{len(rows)} times" if notes is None else notes[number]
+        items.append((np.hstack(dataset.images[shown]), f"{caption}: {'; '.join(named[:LISTED])}{more}"))
+    head = _how_many(len(groups), "group" if notes is None else "pair")
+    return pages.section(title, head, pages.gallery(items, side=PICTURE if notes is None else 2 * PICTURE))
 
 
 def _pictures(dataset: FaceDataset, title: str, rows: NDArray[np.int64]) -> pages.Html:
@@ -114,7 +114,7 @@ def _pictures(dataset: FaceDataset, title: str, rows: NDArray[np.int64]) -> page
         (dataset.images[row], f"{dataset.row_name(row)}, {dataset.splits[row]}, {label}")
         for row, label in zip(shown.tolist(), label_words(dataset, shown), strict=True)
     ]
-    return pages.section(title, _how_many(len(rows), "image"), pages.gallery(items, side=96))
+    return pages.section(title, _how_many(len(rows), "image"), pages.gallery(items, side=PICTURE))
 
 
 def _how_many(count: int, unit: str) -> pages.Html:

@@ -62,8 +62,8 @@ def agreement(dataset: FaceDataset) -> dict[str, Any]:
     -------
     ``majority_rows``: by split, how many rows FER+'s majority rule keeps, and ``majority_classes`` how many of each of
     its classes. ``plurality``: over the rows whose most voted column names an expression, the share in which it is the
-    row's label. ``classes``: for each label, the ``rows`` with a majority and the share ``agree`` of these in which it is the
-    label (None without such rows).
+    row's label. ``classes``: for each label, the ``rows`` with a majority and the share ``agree`` of these in which it
+    is the label (None without such rows).
     """
     assert dataset.votes is not None
     codes = ferplus.majority(dataset.votes)

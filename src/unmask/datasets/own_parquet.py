@@ -1,7 +1,8 @@
 """unmask's own Parquet: shards of PNG bytes with labels, votes, splits and subjects, also larger than memory.
 
-Columns: ``image`` (``bytes``: a PNG, ``path``: the file that it came from; so Hugging Face keeps pictures too), ``label`` (a word, null where there is none), ``split``, and where known ``subject`` and ``votes`` (ten counts as
-FER+ has them). Each file's metadata names the taxonomy.
+Columns: ``image`` (``bytes``: a PNG, ``path``: the file that it came from; so Hugging Face keeps pictures too),
+``label`` (a word, null where there is none), ``split``, and where known ``subject`` and ``votes`` (ten counts as FER+
+has them). Each file's metadata names the taxonomy.
 """
 
 from __future__ import annotations
