@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.fer2013 import load_fer2013
+from unmask.datasets import load_dataset
 from unmask.faces import build_detector
 from unmask.faces.quality import pose
 
@@ -29,7 +29,7 @@ POINTS = ("left eye", "right eye", "nose", "mouth left", "mouth right")
 def training_images(path: Path | None) -> NDArray[np.uint8]:
     """The Training crops ``(N, 48, 48)`` of a FER2013 CSV, or of the development data."""
     if path is not None:
-        return load_fer2013(path).split("Training").images
+        return load_dataset(path).split("Training").images
     folder = os.environ.get("UNMASK_TEST_DATA")
     if folder is None:
         sys.exit("give a FER2013 CSV, or name the folder of the development data in UNMASK_TEST_DATA")

@@ -13,6 +13,9 @@ from unmask.expressions import Taxonomy
 
 UNLABELLED = -1
 
+NEXT_STEP = "mend it, or pass over it with skip_bad (--skip-bad)"
+"""End of every message about a row that is damaged."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -44,6 +47,8 @@ class FaceDataset:
         Votes of FER+'s taggers, ``uint8 (N, 10)``: its eight classes, unknown, not a face. None where there are none.
     subjects
         Who each row shows, ``str (N,)``, empty where unknown. None where nobody knows.
+    names
+        File that each row came from, relative to the data set, ``str (N,)``. None where rows are not files.
     left_out
         What a load with ``skip_bad`` passed over.
 
@@ -61,6 +66,7 @@ class FaceDataset:
     checksum: str
     votes: NDArray[np.uint8] | None = field(default=None, repr=False)
     subjects: NDArray[np.str_] | None = field(default=None, repr=False)
+    names: NDArray[np.str_] | None = field(default=None, repr=False)
     left_out: tuple[LeftOut, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +74,13 @@ class FaceDataset:
             raise DataError(
                 f"{self.name}: expected images uint8 (N, H, W), got {self.images.dtype} {self.images.shape}"
             )
-        columns = {"labels": self.labels, "splits": self.splits, "votes": self.votes, "subjects": self.subjects}
+        columns = {
+            "labels": self.labels,
+            "splits": self.splits,
+            "votes": self.votes,
+            "subjects": self.subjects,
+            "names": self.names,
+        }
         for what, column in columns.items():
             if column is not None and len(column) != len(self.images):
                 raise DataError(f"{self.name}: {len(self.images)} images, but {len(column)} {what}")
@@ -85,7 +97,7 @@ class FaceDataset:
     @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Group of each row, ``(N,)``: pixel-identical images share a number."""
-        flat = np.ascontiguousarray(self.images.reshape(len(self), -1))
+        flat = np.ascontiguousarray(self.images).reshape(len(self), self.images.shape[1] * self.images.shape[2])
         keys = flat.view(np.dtype((np.void, flat.shape[1]))).ravel()
         return np.unique(keys, return_inverse=True)[1].astype(np.int64)
 
@@ -98,7 +110,12 @@ class FaceDataset:
             splits=self.splits[rows],
             votes=None if self.votes is None else self.votes[rows],
             subjects=None if self.subjects is None else self.subjects[rows],
+            names=None if self.names is None else self.names[rows],
         )
+
+    def row_name(self, row: int) -> str:
+        """What to call a row to a person: its file, or its number counted from 0."""
+        return f"row {row}" if self.names is None else str(self.names[row])
 
     def split(self, name: str) -> FaceDataset:
         """The rows of one split. Raises DataError when no row carries that name."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import DataError
 
-_SPACE, _ZERO, _TEN = np.uint8(ord(" ")), np.uint8(ord("0")), np.uint8(10)
+_SPACE, _ZERO, _TEN, _HUNDRED = np.uint8(ord(" ")), np.uint8(ord("0")), np.uint8(10), np.uint8(100)
 
 
 def parse_pixels(text: bytes, count: int) -> NDArray[np.uint8]:
@@ -31,9 +31,10 @@ def parse_pixels(text: bytes, count: int) -> NDArray[np.uint8]:
             )
     if len(words) != count:
         raise DataError(f"expected {count} pixels, got {len(words)}")
-    values = [int(word[-20:]) for word in words]
-    if max(values) > 255:
-        raise DataError(f"pixels must be 0 to 255, got {max(values)}")
+    values = [int(word) if len(word) < 20 else 256 for word in words]
+    for value, word in zip(values, words, strict=True):
+        if value > 255:
+            raise DataError(f"pixels must be 0 to 255, got {word[:20].decode()}")
     return np.array(values, dtype=np.uint8)
 
 
@@ -43,42 +44,39 @@ def parse_block(text: NDArray[np.uint8], ends: NDArray[np.int64], digits: int, c
     Parameters
     ----------
     text
-        Bytes of the rows, ``(B,)``, from the first number on; what stands between rows must hold no space.
+        Bytes of the rows, ``(B,)``, from the first number on. What stands between rows must hold no space and must not
+        end in a digit.
     ends
-        Position behind each row's last number, ``(R,)``, ascending; a space must stand there.
+        Position behind each row's last number, ``(R,)``, ascending; no digit and no space stands there.
     digits
-        How many digits there must be in all if nothing but digits and single spaces stands in the rows.
+        How many digits the rows have if nothing but digits and single spaces stands in them.
     count
         Numbers in a row.
     """
-    space = text == _SPACE
-    positions = np.flatnonzero(space)
+    is_end = text == _SPACE
+    is_end[ends] = True
+    positions = np.flatnonzero(is_end)
     if len(positions) != len(ends) * count or not np.array_equal(positions[count - 1 :: count], ends):
         return None
-    digit_values = text - _ZERO
-    is_digit = digit_values < _TEN
-    both = is_digit[1:] & is_digit[:-1]
-    if (
-        np.count_nonzero(is_digit) != digits
-        or (both[2:] & both[:-2]).any()  # four digits in a row
-        or np.count_nonzero(is_digit[:-1] & space[1:]) != len(positions)  # a space without a number before it
-    ):
+    values = np.empty(len(text) + 3, dtype=np.uint8)
+    values[:3] = 255
+    np.subtract(text, _ZERO, out=values[3:])
+    # The three bytes before each end, the last one first; what is no digit is 10 or more.
+    ones, tens, hundreds = (values[2 - back :].take(positions) for back in range(3))
+    has_tens = tens < _TEN
+    has_hundreds = (hundreds < _TEN) & has_tens
+    # Of longer numbers three digits are counted, of anything else none, so that the sum falls short.
+    lengths = len(positions) + np.count_nonzero(has_tens) + np.count_nonzero(has_hundreds)
+    if lengths != digits or ones.max(initial=0) > 9:
         return None
-    digit_values *= is_digit
-    # At each byte: the number that its digit and the digit before it make, 0 to 99.
-    pairs = digit_values[:-1] * both
-    pairs *= _TEN
-    pairs += digit_values[1:]
-    # A number's leading digits, then the number. The first number may be one digit with nothing before it: the clipped
-    # positions then point at itself, and the separator rule below takes its share away.
-    positions -= 1
-    values = digit_values.take(positions)
-    leading = np.empty_like(values)
-    leading[1:] = pairs.take(positions[1:] - 2)
-    leading[0] = int(bytes(text[: positions[0]]) or b"0")
-    if leading.max() > 25:
+    hundreds *= has_hundreds
+    if hundreds.max(initial=0) > 2:
         return None
-    values += leading * _TEN
-    if (values < leading).any():  # more than 255: the byte has wrapped round
+    tens *= has_tens
+    tens *= _TEN
+    ones += tens
+    hundreds *= _HUNDRED
+    ones += hundreds
+    if (ones < hundreds).any():  # more than 255: the byte has wrapped round
         return None
-    return values.reshape(-1, count)
+    return ones.reshape(-1, count)

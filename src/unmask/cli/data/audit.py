@@ -1,0 +1,52 @@
+"""``unmask data audit``: what is wrong with a data set, and a copy without it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from unmask.cli.data.loading import add_loading_options, load
+
+
+def add_parser(actions: Any) -> None:
+    """Register the action."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "audit",
+        help="copies, leaks between splits, conflicting labels, blanks",
+        description="Look for exact and near copies, copies across splits, copies with conflicting labels, blank "
+        "images and, with FER+'s votes, images in which no tagger saw a face.",
+    )
+    add_loading_options(parser)
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--no-near", action="store_true", help="do not search for near copies")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    parser.add_argument(
+        "--fix", type=Path, metavar="OUT", help="write the data set without what was found: .csv, .parquet or a folder"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load, search, print, write."""
+    from unmask.datasets.audit import audit, fixed_rows, require_rows
+    from unmask.datasets.audit_page import count_lines, write_audit_page
+    from unmask.datasets.export import write_dataset
+
+    dataset, code = load(arguments)
+    found = audit(dataset, near=not arguments.no_near)
+    if arguments.format == "json":
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        for what, count in count_lines(found):
+            print(f"{count:9,}  {what}")
+    if arguments.report:
+        write_audit_page(dataset, found, arguments.report)
+        print(f"unmask: {arguments.report}", file=sys.stderr)
+    if arguments.fix:
+        fixed = require_rows(dataset, fixed_rows(dataset, found))
+        write_dataset(fixed, arguments.fix)
+        print(f"unmask: {arguments.fix}: {len(fixed):,} of {len(dataset):,} rows", file=sys.stderr)
+    return code

@@ -1,0 +1,34 @@
+"""``unmask data fetch``: a data set from Hugging Face or Kaggle, through their own libraries."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(actions: Any) -> None:
+    """Register the action."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "fetch",
+        help="bring a data set from Hugging Face or Kaggle",
+        description="Bring a data set to this machine, through the library datasets or kagglehub, which you install "
+        "yourself. This goes to the network. Read the terms of the data set first.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="hf:OWNER/NAME or kaggle:OWNER/NAME")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to, for hf:")
+    parser.add_argument(
+        "--size", type=int, default=48, metavar="PIXELS", help="side of the crops (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch, and say where it lies."""
+    from unmask.datasets.fetch import fetch
+
+    folder = fetch(arguments.source, arguments.out, size=arguments.size)
+    print(folder)
+    print(f"unmask: look into it with: unmask data describe {folder}", file=sys.stderr)
+    return 0

@@ -1,0 +1,53 @@
+"""The options that say which data set to load, shared by all actions of ``unmask data``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unmask.datasets import FaceDataset
+
+SHOWN = 20
+"""Rows left out that are listed one by one."""
+
+
+def add_loading_options(parser: argparse.ArgumentParser) -> None:
+    """The data set and how to read it."""
+    parser.add_argument("data", metavar="DATA", help="a file or folder in a known layout")
+    group = parser.add_argument_group("reading the data")
+    group.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the rows of FER2013")
+    group.add_argument("--layout", metavar="NAME", help="read it in this layout (default: find out)")
+    group.add_argument("--taxonomy", metavar="NAME", help="what labels that are numbers mean: fer2013 or ferplus")
+    group.add_argument("--size", type=int, metavar="PIXELS", help="side of the crops (default: as stored, else 48)")
+    group.add_argument("--split-file", metavar="FILE", help="use the splits of this file")
+    group.add_argument("--fold", type=int, metavar="N", help="fold of the split file to validate on, from 1")
+    group.add_argument("--skip-bad", action="store_true", help="leave out damaged rows and list them")
+    group.add_argument("--no-cache", action="store_true", help="neither use nor fill the cache of parsed files")
+
+
+def load(arguments: argparse.Namespace) -> tuple[FaceDataset, int]:
+    """The data set, and the exit code: 1 if rows had to be left out; they are listed on standard error."""
+    from unmask.datasets import load_dataset
+    from unmask.writing import printable
+
+    dataset = load_dataset(
+        arguments.data,
+        ferplus_path=arguments.ferplus,
+        layout=arguments.layout,
+        split_file=arguments.split_file,
+        fold=arguments.fold,
+        size=arguments.size,
+        taxonomy=arguments.taxonomy,
+        skip_bad=arguments.skip_bad,
+        cache=not arguments.no_cache,
+    )
+    if not dataset.left_out:
+        return dataset, 0
+    print(f"unmask: {len(dataset.left_out):,} rows left out of {arguments.data}:", file=sys.stderr)
+    for entry in dataset.left_out[:SHOWN]:
+        print(f"  {printable(entry.where)}: {printable(entry.reason)}", file=sys.stderr)
+    if len(dataset.left_out) > SHOWN:
+        print(f"  and {len(dataset.left_out) - SHOWN:,} more", file=sys.stderr)
+    return dataset, 1

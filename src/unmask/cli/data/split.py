@@ -1,0 +1,66 @@
+"""``unmask data split``: a split as a small file that can be committed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from unmask.cli.data.loading import add_loading_options, load
+
+
+def add_parser(actions: Any) -> None:
+    """Register the action."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "split",
+        help="draw a split and write it as a small file",
+        description="Draw a split of the rows. All copies of an image, and all rows of a subject, stay on one side "
+        "(not with the study's two methods, which drew each row alone). The file fits this data only.",
+    )
+    add_loading_options(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the file to write")
+    parser.add_argument(
+        "--method",
+        choices=("holdout", "kfold", "study", "study-sample"),
+        default="holdout",
+        help="holdout: a share to validate on; kfold; study: the study's 80/20; study-sample: 100 + 50 images of each "
+        "class (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
+    parser.add_argument("--fraction", type=float, default=0.2, help="share to validate on (default: %(default)s)")
+    parser.add_argument("--folds", type=int, default=5, help="of kfold (default: %(default)s)")
+    parser.add_argument(
+        "--training", type=int, default=100, help="images a class, of study-sample (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--validation", type=int, default=50, help="images a class, of study-sample (default: %(default)s)"
+    )
+    parser.add_argument("--within", metavar="SPLIT", help="draw from this split only; the others stay as they are")
+    parser.add_argument("--no-stratify", action="store_true", help="do not keep the shares of the classes")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load, draw, write, count."""
+    import numpy as np
+
+    from unmask.datasets.split_file import make_split
+
+    dataset, code = load(arguments)
+    split = make_split(
+        dataset,
+        arguments.method,
+        seed=arguments.seed,
+        fraction=arguments.fraction,
+        folds=arguments.folds,
+        within=arguments.within,
+        stratify=not arguments.no_stratify,
+        training=arguments.training,
+        validation=arguments.validation,
+    )
+    split.write(arguments.out)
+    for name, count in zip(*np.unique(split.names, return_counts=True), strict=True):
+        print(f"{count:9,}  {name}")
+    print(f"unmask: {arguments.out}: {arguments.out.stat().st_size:,} bytes", file=sys.stderr)
+    return code

@@ -1,0 +1,201 @@
+"""CSV files with a column of pixels, read in pieces on several threads: fast, exact, and in bounded memory.
+
+A piece of whole lines goes through :func:`~unmask.datasets.pixels.parse_block`. A piece that it declines is read again
+line by line, which either understands it or says which line is wrong and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets.base import NEXT_STEP, LeftOut
+from unmask.datasets.pixels import parse_block, parse_pixels
+from unmask.errors import DataError, InputError
+
+_PIECE = 1 << 20
+"""Bytes of a piece."""
+
+_LONGEST_LINE = 1 << 22
+_MARGIN = b' "\t\r'
+_COMMA, _BREAK = np.uint8(ord(",")), np.uint8(ord("\n"))
+_IS_MARGIN = np.isin(np.arange(256), np.frombuffer(_MARGIN, dtype=np.uint8))
+
+
+@dataclass(frozen=True)
+class PixelRows:
+    """What a file holds: pixels ``uint8 (N, count)``, the other cells by column, and the line of each row."""
+
+    pixels: NDArray[np.uint8]
+    cells: dict[str, list[bytes]]
+    lines: NDArray[np.int64]
+    checksum: str
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    pixels: NDArray[np.uint8]
+    cells: list[list[bytes]]
+    lines: NDArray[np.int64]
+    left_out: list[LeftOut]
+
+
+def read_header(path: Path) -> list[str]:
+    """Names of the columns, in lower case, without quotes and margins.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.readline(4096).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    return [name.strip(' "\r\n\t').lower() for name in text.split(",")]
+
+
+def read_pixel_rows(path: Path, columns: list[str], pixels: str, count: int, *, skip_bad: bool = False) -> PixelRows:
+    """All rows below the header.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns.
+    pixels
+        Name of the one that holds the pixels.
+    count
+        Pixels in a row.
+    skip_bad
+        Leave damaged rows out and list them, instead of stopping at the first.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    DataError
+        A row is damaged; the message names its line.
+    """
+    reader = _Reader(path, columns, columns.index(pixels), count, skip_bad)
+    digest = hashlib.sha256()
+    workers = min(4, os.cpu_count() or 1)
+    # A large array, freed at once, teaches glibc's malloc to keep what it is given back. Otherwise the arrays of each
+    # piece are mapped anew from the system, which takes as long as the parsing.
+    np.empty(31 << 20, dtype=np.uint8)
+    pieces: list[_Piece] = []
+    waiting: deque[Future[_Piece]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for chunk, line in _chunks(path, digest):
+                waiting.append(pool.submit(reader.read, chunk, line))
+                if len(waiting) > 2 * workers:
+                    pieces.append(waiting.popleft().result())
+            pieces += [future.result() for future in waiting]
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and the disk") from None
+        finally:
+            for future in waiting:
+                future.cancel()
+    others = [name for name in columns if name != pixels]
+    return PixelRows(
+        pixels=np.concatenate([np.empty((0, count), np.uint8), *(piece.pixels for piece in pieces)]),
+        cells={name: [cell for piece in pieces for cell in piece.cells[n]] for n, name in enumerate(others)},
+        lines=np.concatenate([np.empty(0, np.int64), *(piece.lines for piece in pieces)]),
+        checksum=digest.hexdigest(),
+        left_out=tuple(entry for piece in pieces for entry in piece.left_out),
+    )
+
+
+def _chunks(path: Path, digest: hashlib._Hash) -> Iterator[tuple[bytes, int]]:
+    """Pieces of whole lines below the header, each with the number of its first line."""
+    with open(path, "rb") as file:
+        digest.update(file.readline())
+        line = 2
+        while chunk := file.read(_PIECE):
+            rest = file.readline(_LONGEST_LINE)
+            chunk += rest
+            if not chunk.endswith(b"\n"):
+                if len(rest) == _LONGEST_LINE:
+                    raise DataError(f"{path}: a line has more than {_LONGEST_LINE:,} bytes; this is no CSV of pixels")
+                digest.update(chunk)
+                chunk += b"\n"
+            else:
+                digest.update(chunk)
+            yield chunk, line
+            line += chunk.count(b"\n")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+    columns: list[str]
+    pixels: int
+    count: int
+    skip_bad: bool
+
+    def read(self, chunk: bytes, line: int) -> _Piece:
+        """Rows of a piece whose first line has the number ``line``."""
+        return self._fast(chunk, line) or self._slow(chunk, line)
+
+    def _fast(self, chunk: bytes, line: int) -> _Piece | None:
+        text = np.frombuffer(chunk, dtype=np.uint8)
+        breaks, commas = np.flatnonzero(text == _BREAK), np.flatnonzero(text == _COMMA)
+        rows, inner = len(breaks), len(self.columns) - 1
+        if len(commas) != rows * inner:
+            return None
+        # Positions before and behind each cell.
+        bounds = np.column_stack([np.append(-1, breaks[:-1]), commas.reshape(rows, inner), breaks])  # (R, columns + 1)
+        if (np.diff(bounds.ravel()) < 0).any():  # a line with too few commas beside one with too many
+            return None
+        starts, ends = bounds[:, self.pixels] + 1, bounds[:, self.pixels + 1].copy()
+        while (margin := _IS_MARGIN[text[starts]]).any():
+            starts += margin
+        while (margin := _IS_MARGIN[text[ends - 1]]).any():
+            ends -= margin
+        if (ends <= starts).any():
+            return None
+        digits = int((ends - starts).sum()) - rows * (self.count - 1)
+        pixels = parse_block(text[starts[0] : ends[-1] + 1], ends - starts[0], digits, self.count)
+        if pixels is None:
+            return None
+        cells = [
+            [
+                chunk[before + 1 : behind].strip(_MARGIN)
+                for before, behind in zip(bounds[:, column].tolist(), bounds[:, column + 1].tolist(), strict=True)
+            ]
+            for column in range(len(self.columns))
+            if column != self.pixels
+        ]
+        return _Piece(pixels, cells, np.arange(line, line + rows), [])
+
+    def _slow(self, chunk: bytes, first: int) -> _Piece:
+        pixels, lines, left_out = [], [], []
+        cells: list[list[bytes]] = [[] for _ in range(len(self.columns) - 1)]
+        for number, line in enumerate(chunk.removesuffix(b"\n").split(b"\n"), start=first):
+            row = [cell.strip(_MARGIN) for cell in line.split(b",")]
+            if row == [b""]:
+                continue
+            try:
+                if len(row) != len(self.columns):
+                    raise DataError(f"expected {len(self.columns)} cells ({', '.join(self.columns)}), got {len(row)}")
+                pixels.append(parse_pixels(row.pop(self.pixels), self.count))
+            except DataError as error:
+                if not self.skip_bad:
+                    raise DataError(f"{self.path}: line {number}: {error}; {NEXT_STEP}") from None
+                left_out.append(LeftOut(f"line {number}", str(error)))
+                continue
+            lines.append(number)
+            for column, cell in zip(cells, row, strict=True):
+                column.append(cell)
+        values = np.array(pixels, dtype=np.uint8).reshape(-1, self.count)
+        return _Piece(values, cells, np.array(lines, dtype=np.int64), left_out)

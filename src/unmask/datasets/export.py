@@ -1,0 +1,52 @@
+"""Writing data sets: folders of pictures, CSV, Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from unmask.datasets import fer2013, own_folder, own_parquet
+from unmask.datasets.base import FaceDataset
+from unmask.errors import ConfigError, InputError, suggest
+
+
+def _write_parquet(dataset: FaceDataset, path: Path) -> None:
+    own_parquet.write(dataset, path)
+
+
+WRITERS: Mapping[str, Callable[[FaceDataset, Path], None]] = {
+    "csv": fer2013.write,
+    "folders": own_folder.write,
+    "parquet": _write_parquet,
+}
+"""What writes each form; :func:`unmask.datasets.load_dataset` reads all of them back."""
+
+_SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
+
+
+def write_dataset(dataset: FaceDataset, path: str | Path, *, to: str | None = None) -> None:
+    """Write a data set; what is at the path already is never overwritten.
+
+    Parameters
+    ----------
+    path
+        A file for ``csv``; a file or a folder of shards for ``parquet``; a folder for ``folders``.
+    to
+        One of :data:`WRITERS`; None goes by the ending of ``path``, and takes folders where there is none.
+
+    Raises
+    ------
+    ConfigError
+        An unknown form.
+    InputError
+        There is something at the path, or it cannot be written.
+    DataError
+        The form cannot hold the data; the message names one that can.
+    """
+    path = Path(path)
+    form = to or _SUFFIXES.get(path.suffix.lower(), "folders")
+    if form not in WRITERS:
+        raise ConfigError(f"unknown form '{form}'; {suggest(form, WRITERS)}")
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path}: is there already; name another place, nothing is overwritten")
+    WRITERS[form](dataset, path)

@@ -1,0 +1,157 @@
+"""Data sets from Hugging Face and Kaggle, through their own libraries, only when a user asks for one.
+
+Neither library is needed by, or installed with, unmask. Each keeps its own cache, credentials and terms.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from unmask.datasets import own_parquet
+from unmask.datasets.base import UNLABELLED, FaceDataset
+from unmask.datasets.labels import expression_of, parse_label, to_codes
+from unmask.datasets.layouts import DEFAULT_SIZE
+from unmask.datasets.pictures import reduce, split_named
+from unmask.errors import DataError, InputError, UnmaskError
+from unmask.expressions import FER2013, FERPLUS, Expression, Taxonomy
+from unmask.images import decode
+
+_PART_ROWS = 1024
+_IMAGE_COLUMNS, _LABEL_COLUMNS = ("image", "img", "pixels"), ("label", "labels", "expression", "emotion")
+
+
+def fetch(source: str, out: str | Path | None = None, *, library: Any = None, size: int = DEFAULT_SIZE) -> Path:
+    """Bring a data set to this machine.
+
+    Parameters
+    ----------
+    source
+        ``hf:OWNER/NAME`` (Hugging Face, written as unmask's own Parquet to ``out``) or ``kaggle:OWNER/NAME`` (left
+        where kagglehub keeps it).
+    out
+        Folder to write to; needed for ``hf:``.
+    library
+        The module to use instead of ``datasets`` or ``kagglehub``.
+    size
+        Side in pixels to which pictures of ``hf:`` are brought.
+
+    Returns
+    -------
+    The folder, for :func:`unmask.datasets.load_dataset`.
+
+    Raises
+    ------
+    InputError
+        The library is not installed, or could not bring the data set; the message says what to do.
+    DataError
+        The data set has no pictures or labels that unmask understands.
+    """
+    place, _, name = source.partition(":")
+    if place not in ("hf", "kaggle") or not name:
+        raise InputError(f"'{source}': expected hf:OWNER/NAME or kaggle:OWNER/NAME")
+    if place == "kaggle":
+        kagglehub = library or _library("kagglehub")
+        return Path(_asked(source, lambda: kagglehub.dataset_download(name)))
+    if out is None:
+        raise InputError(f"{source}: name a folder to write to (--out)")
+    library = library or _library("datasets")
+    parts = _asked(source, lambda: library.load_dataset(name))
+    own_parquet.write(_converted(source, parts, library, size), Path(out))
+    return Path(out)
+
+
+def _library(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(f"{name} is not installed; it is its owner's library: pip install {name}") from None
+
+
+def _asked(source: str, ask: Any) -> Any:
+    """What a library answers; whatever it raises becomes one kind of error."""
+    try:
+        return ask()
+    except UnmaskError:
+        raise
+    except Exception as error:  # these libraries raise errors of many kinds, of several packages below them
+        raise InputError(
+            f"{source}: could not be fetched ({type(error).__name__}: {error}); check the name, the connection, and "
+            "whether the data set asks you to accept its terms"
+        ) from error
+
+
+def _converted(source: str, parts: Any, library: Any, size: int) -> Iterator[FaceDataset]:
+    """All splits, piece by piece, in the one form."""
+    if not hasattr(parts, "items"):
+        raise DataError(f"{source}: expected splits by name, got {type(parts).__name__}")
+    names = {split: _columns(source, part) for split, part in parts.items()}
+    taxonomy = _taxonomy(label for _, _, labels in names.values() for label in labels or ())
+    for split, part in parts.items():
+        image, label, labels = names[split]
+        undecoded = part.cast_column(image, library.Image(decode=False))
+        rows: list[tuple[np.ndarray, Expression | None]] = []
+        for number, row in enumerate(undecoded):
+            where = f"{source}, {split}, row {number}"
+            rows.append((_pixels(row[image], where, size), _label(row[label] if label else None, labels, where)))
+            if len(rows) == _PART_ROWS:
+                yield _dataset(source, split, rows, taxonomy)
+                rows = []
+        if rows:
+            yield _dataset(source, split, rows, taxonomy)
+
+
+def _columns(source: str, part: Any) -> tuple[str, str | None, list[Expression | None] | None]:
+    """Names of the columns of pictures and labels, and what each number of the label means."""
+    features = part.features
+    image = next((name for name in _IMAGE_COLUMNS if name in features), None)
+    if image is None:
+        raise DataError(f"{source}: no column of pictures; expected one of {', '.join(_IMAGE_COLUMNS)}")
+    label = next((name for name in _LABEL_COLUMNS if name in features), None)
+    words = getattr(features[label], "names", None) if label else None
+    return image, label, None if words is None else [expression_of(word) for word in words]
+
+
+def _taxonomy(labels: Iterable[Expression | None]) -> Taxonomy:
+    return FERPLUS if Expression.CONTEMPT in set(labels) else FER2013
+
+
+def _pixels(cell: Any, where: str, size: int) -> np.ndarray:
+    data = cell.get("bytes") if isinstance(cell, dict) else None
+    if data is None and isinstance(cell, dict) and cell.get("path"):
+        data = Path(cell["path"]).read_bytes()
+    if data is None:
+        raise DataError(f"{where}: no picture")
+    return reduce(decode(data, name=where), size)
+
+
+def _label(cell: Any, labels: list[Expression | None] | None, where: str) -> Expression | None:
+    if cell is None or cell == UNLABELLED:
+        return None
+    if labels is not None and isinstance(cell, int):
+        if not 0 <= cell < len(labels):
+            raise DataError(f"{where}: label {cell}, expected 0 to {len(labels) - 1}")
+        return labels[cell]
+    try:
+        return parse_label(str(cell), None)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _dataset(
+    source: str, split: str, rows: list[tuple[np.ndarray, Expression | None]], taxonomy: Taxonomy
+) -> FaceDataset:
+    codes, taxonomy = to_codes((label for _, label in rows), taxonomy)
+    return FaceDataset(
+        name=source,
+        images=np.stack([pixels for pixels, _ in rows]),
+        labels=codes,
+        taxonomy=taxonomy,
+        splits=np.full(len(rows), split_named(split)),
+        checksum=source,
+    )

@@ -1,0 +1,331 @@
+"""unmask's own Parquet: shards of PNG bytes with labels, votes, splits and subjects, also larger than memory.
+
+Columns: ``image`` (``bytes``: a PNG, ``path``: the file that it came from; so Hugging Face keeps pictures too),
+``label`` (a word, null where there is none), ``split``, and where known ``subject`` and ``votes`` (ten counts as FER+
+has them). Each file's metadata names the taxonomy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets.base import NEXT_STEP, UNLABELLED, FaceDataset, LeftOut
+from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
+from unmask.datasets.layouts import LoadOptions
+from unmask.datasets.own_folder import png
+from unmask.datasets.pictures import reduce
+from unmask.datasets.tables import open_parquet, parse_votes
+from unmask.errors import DataError, InputError, MissingExtraError, UnmaskError
+from unmask.expressions import Taxonomy, taxonomy_named
+from unmask.images import decode, to_grey
+from unmask.writing import disk_errors
+
+FORMAT = 1
+SHARD_ROWS = 16384
+ROW_GROUP = 1024
+"""Rows that are in memory together while streaming."""
+
+_KEY = b"unmask"
+
+
+def sniff(path: Path) -> bool:
+    """Whether a file, or the first Parquet file of a folder, carries unmask's metadata."""
+    try:
+        return any(_KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
+    except (InputError, MissingExtraError):
+        return False
+
+
+def load(path: Path, options: LoadOptions) -> FaceDataset:
+    """Read all shards into memory, in the order of their names.
+
+    Raises
+    ------
+    MissingExtraError
+        pyarrow is not installed.
+    InputError
+        A file is missing or damaged.
+    DataError
+        Another format, or a damaged row; the message names the file and the row.
+    """
+    digest = hashlib.sha256()
+    for shard in _shards(path):
+        with open(shard, "rb") as file:
+            digest.update(shard.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    parts = list(_parts(path, options, batch_rows=ROW_GROUP))
+    return replace(joined(parts), checksum=digest.hexdigest())
+
+
+def stream(
+    path: str | Path,
+    *,
+    batch_rows: int = 256,
+    split: str | None = None,
+    seed: int | None = None,
+    size: int | None = None,
+    skip_bad: bool = False,
+) -> Iterator[FaceDataset]:
+    """Batches of a data set that need not fit into memory; at most two groups of ``ROW_GROUP`` rows are held.
+
+    Parameters
+    ----------
+    path
+        A shard or a folder of shards.
+    batch_rows
+        Rows of a batch; the last of a group of rows may have fewer.
+    split
+        Only rows of this split.
+    seed
+        Groups in a random order and the rows of each shuffled; None keeps the order. Give another seed each epoch.
+    size
+        Side to which crops are brought; None keeps what is stored.
+    skip_bad
+        Pass over damaged rows; each batch lists its own in ``left_out``.
+
+    Yields
+    ------
+    Data sets whose checksum is that of the data which the shards were made from.
+
+    Raises
+    ------
+    MissingExtraError, InputError, DataError
+        As :func:`unmask.datasets.load_dataset`.
+    """
+    rng = None if seed is None else np.random.default_rng(seed)
+    for part in _parts(Path(path), LoadOptions(size, skip_bad), batch_rows=ROW_GROUP, rng=rng):
+        rows = np.arange(len(part)) if rng is None else rng.permutation(len(part))
+        if split is not None:
+            rows = rows[part.splits[rows] == split]
+        for start in range(0, len(rows), batch_rows):
+            yield part.select(rows[start : start + batch_rows])
+
+
+def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS) -> list[Path]:
+    """Write one file if ``path`` ends in ``.parquet``, else a folder of shards, one part after the other.
+
+    Parameters
+    ----------
+    parts
+        A data set, or its parts in order; all with the same taxonomy and the same columns.
+
+    Returns
+    -------
+    The files.
+
+    Raises
+    ------
+    MissingExtraError
+        pyarrow is not installed.
+    DataError
+        There is nothing to write, or the parts differ in kind.
+    InputError
+        The folder holds something already, or cannot be written.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet") from None
+    single = path.suffix.lower() == ".parquet"
+    with disk_errors(path):
+        if not single and path.is_dir() and any(path.iterdir()):
+            raise InputError(f"{path}: is not empty; name another folder")
+        (path.parent if single else path).mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    kind: _Kind | None = None
+    rows_in_shard = 0
+    with ExitStack() as stack:
+        writer: Any = None
+        for part in [parts] if isinstance(parts, FaceDataset) else parts:
+            kind = kind or _Kind.of(part)
+            if _Kind.of(part) != kind:
+                raise DataError(f"{path}: parts of one data set must agree, got {kind} and {_Kind.of(part)}")
+            for start in range(0, len(part), ROW_GROUP):
+                group = part.select(np.arange(start, min(start + ROW_GROUP, len(part))))
+                if writer is None or (not single and rows_in_shard >= shard_rows):
+                    stack.close()
+                    shard = path if single else path / f"part-{len(written):05}.parquet"
+                    writer = stack.enter_context(_whole_file(shard, kind, group, pq))
+                    written.append(shard)
+                    rows_in_shard = 0
+                with disk_errors(path):
+                    writer.write_table(_table(group, kind), row_group_size=ROW_GROUP)
+                rows_in_shard += len(group)
+    if kind is None or not written:
+        raise DataError(f"{path}: there are no rows to write")
+    return written
+
+
+def joined(parts: list[FaceDataset]) -> FaceDataset:
+    """Parts of one data set, one below the other. Raises DataError when there is none, or they differ in size."""
+    if not parts:
+        raise DataError("a data set without any rows")
+    shapes = {part.images.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        raise DataError(f"{parts[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
+
+    def column(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    names = ("images", "labels", "splits", "votes", "subjects", "names")
+    left_out = tuple(entry for part in parts for entry in part.left_out)
+    return replace(parts[0], **{name: column(name) for name in names}, left_out=left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all parts of a data set have in common."""
+
+    name: str
+    taxonomy: Taxonomy
+    votes: bool
+    subjects: bool
+    names: bool
+
+    @staticmethod
+    def of(dataset: FaceDataset) -> _Kind:
+        columns = (dataset.votes is not None, dataset.subjects is not None, dataset.names is not None)
+        return _Kind(dataset.name, dataset.taxonomy, *columns)
+
+
+def _whole_file(path: Path, kind: _Kind, dataset: FaceDataset, pq: Any) -> Any:
+    """A Parquet writer whose file takes its name when it is complete."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Any]:
+        part = path.with_name(path.name + ".part")
+        try:
+            with disk_errors(path):
+                with pq.ParquetWriter(part, _schema(kind, dataset.checksum), compression="zstd") as writer:
+                    yield writer
+                part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    return opened()
+
+
+def _schema(kind: _Kind, made_from: str) -> Any:
+    import pyarrow as pa
+
+    fields = [
+        pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("split", pa.string(), nullable=False),
+    ]
+    if kind.subjects:
+        fields.append(pa.field("subject", pa.string()))
+    if kind.votes:
+        fields.append(pa.field("votes", pa.list_(pa.uint8(), len(VOTE_COLUMNS))))
+    about = {"format": FORMAT, "name": kind.name, "taxonomy": kind.taxonomy.name, "made_from": made_from}
+    return pa.schema(fields, metadata={_KEY: json.dumps(about).encode()})
+
+
+def _table(dataset: FaceDataset, kind: _Kind) -> Any:
+    import pyarrow as pa
+
+    paths = [None] * len(dataset) if dataset.names is None else dataset.names.tolist()
+    columns: dict[str, list[Any]] = {
+        "image": [{"bytes": png(image), "path": path} for image, path in zip(dataset.images, paths, strict=True)],
+        "label": [None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()],
+        "split": dataset.splits.tolist(),
+    }
+    if dataset.subjects is not None:
+        columns["subject"] = dataset.subjects.tolist()
+    if dataset.votes is not None:
+        columns["votes"] = dataset.votes.tolist()
+    return pa.table(columns, schema=_schema(kind, dataset.checksum))
+
+
+def _shards(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.parquet"))
+    return [path] if path.suffix.lower() == ".parquet" else []
+
+
+def _parts(
+    path: Path, options: LoadOptions, *, batch_rows: int, rng: np.random.Generator | None = None
+) -> Iterator[FaceDataset]:
+    """Groups of rows of all shards, as data sets; in a random order if ``rng`` is given."""
+    shards = _shards(path)
+    if not shards:
+        raise InputError(f"{path}: no Parquet file; name a file that ends in .parquet, or a folder with such files")
+    groups = [(shard, group) for shard in shards for group in range(open_parquet(shard).num_row_groups)]
+    if rng is not None:
+        groups = [groups[place] for place in rng.permutation(len(groups))]
+    for shard, group in groups:
+        file = open_parquet(shard)
+        about = _about(shard, file)
+        first = sum(file.metadata.row_group(before).num_rows for before in range(group))
+        for batch in file.iter_batches(batch_rows, row_groups=[group]):
+            yield _dataset(shard, batch.to_pylist(), first, about, options)
+            first += batch.num_rows
+
+
+def _about(shard: Path, file: Any) -> dict[str, Any]:
+    try:
+        about = json.loads((file.schema_arrow.metadata or {})[_KEY])
+        if about["format"] != FORMAT:
+            raise DataError(f"{shard}: format {about['format']}, expected {FORMAT}; update unmask")
+        return {
+            "name": str(about["name"]),
+            "taxonomy": taxonomy_named(about["taxonomy"]),
+            "made_from": str(about["made_from"]),
+            "columns": set(file.schema_arrow.names),
+        }
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{shard}: not unmask's own Parquet; a table of files needs a column 'file'") from None
+
+
+def _dataset(
+    shard: Path, rows: list[dict[str, Any]], first: int, about: dict[str, Any], options: LoadOptions
+) -> FaceDataset:
+    taxonomy: Taxonomy = about["taxonomy"]
+    images, left_out = [], []
+    kept: list[tuple[int, str, str, tuple[int, ...] | None, str | None]] = []
+    for number, row in enumerate(rows, start=first):
+        try:
+            images.append(_image(row, options.size))
+            label = UNLABELLED if row["label"] is None else taxonomy.code(row["label"])
+            votes = parse_votes(row["votes"] or [], "votes") if "votes" in about["columns"] else None
+        except UnmaskError as error:
+            del images[len(kept) :]
+            if not options.skip_bad:
+                raise type(error)(f"{shard}: row {number}: {error}; {NEXT_STEP}") from None
+            left_out.append(LeftOut(f"{shard.name}, row {number}", str(error)))
+            continue
+        kept.append((label, row["split"], row.get("subject") or "", votes, row["image"].get("path")))
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise DataError(f"{shard}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
+    labels, splits, subjects, counts, names = zip(*kept, strict=True) if kept else ((), (), (), (), ())
+    return FaceDataset(
+        name=about["name"],
+        images=np.stack(images) if images else np.empty((0, 0, 0), np.uint8),
+        labels=np.array(labels, dtype=np.int64),
+        taxonomy=taxonomy,
+        splits=np.array(splits, dtype=np.str_),
+        checksum=about["made_from"],
+        votes=np.array(counts, dtype=np.uint8).reshape(-1, 10) if "votes" in about["columns"] else None,
+        subjects=np.array(subjects, dtype=np.str_) if "subject" in about["columns"] else None,
+        names=np.array(names, dtype=np.str_) if kept and None not in names else None,
+        left_out=tuple(left_out),
+    )
+
+
+def _image(row: dict[str, Any], size: int | None) -> NDArray[np.uint8]:
+    data = (row["image"] or {}).get("bytes")
+    if not data:
+        raise DataError("no picture in 'image'")
+    image = decode(data, name="image")
+    return to_grey(image) if size is None else reduce(image, size)

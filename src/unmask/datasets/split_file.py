@@ -1,0 +1,203 @@
+"""A split as a small file that can be committed, and that only fits the data it was made for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import textwrap
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets import splits
+from unmask.datasets.base import FaceDataset
+from unmask.errors import ConfigError, DataError, InputError
+from unmask.writing import write_whole
+
+FORMAT = 1
+_FOLD = "fold"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which split each row of one data set belongs to.
+
+    Parameters
+    ----------
+    checksum
+        Of the data set.
+    names
+        Name of each row's split, ``str (N,)``; rows that are ``unused`` are left out.
+    method
+        How it was made: ``name`` and its arguments, with the seed.
+
+    Raises
+    ------
+    DataError
+        More than 255 names.
+    """
+
+    checksum: str
+    names: NDArray[np.str_] = field(repr=False)
+    method: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if len(np.unique(self.names)) > 255:
+            raise DataError("a split of more than 255 names")
+
+    @property
+    def folds(self) -> int:
+        """How many folds it has; 0 when it is no k-fold split."""
+        return int(self.method.get("folds", 0))
+
+    def apply(self, dataset: FaceDataset, *, fold: int | None = None) -> FaceDataset:
+        """The data set with these splits, without its unused rows.
+
+        Parameters
+        ----------
+        fold
+            Fold to validate on, from 1; the other folds become ``Training``. For k-fold splits, and needed there.
+
+        Raises
+        ------
+        DataError
+            The split was made for other data.
+        ConfigError
+            A fold that is not there, or none where one is needed.
+        """
+        if (dataset.checksum, len(dataset)) != (self.checksum, len(self.names)):
+            raise DataError(
+                f"this split was made for data of {len(self.names)} rows with sha256 {self.checksum[:16]}..., "
+                f"{dataset.name} has {len(dataset)} rows and {dataset.checksum[:16]}...; make a new one: "
+                "unmask data split"
+            )
+        names = self.names
+        if self.folds or fold is not None:
+            if fold is None or not 1 <= fold <= self.folds:
+                raise ConfigError(f"fold {fold}: this split has {self.folds} folds; choose 1 to {self.folds} (--fold)")
+            in_folds = np.char.startswith(names, _FOLD)
+            held = names == f"{_FOLD}{fold}"
+            names = np.where(held, splits.VALIDATION, np.where(in_folds, splits.TRAINING, names))
+        return replace(dataset, splits=names).select(names != splits.UNUSED)
+
+    def write(self, path: str | Path) -> None:
+        """Write the file. Raises InputError when the disk does not take it."""
+        unique, codes = np.unique(self.names, return_inverse=True)
+        packed = base64.b64encode(zlib.compress(codes.astype(np.uint8).tobytes(), 9)).decode("ascii")
+        content = {
+            "format": FORMAT,
+            "data": {"sha256": self.checksum, "rows": len(self.names)},
+            "method": dict(self.method),
+            "splits": dict(zip(unique.tolist(), np.bincount(codes, minlength=len(unique)).tolist(), strict=True)),
+            "rows": textwrap.wrap(packed, 120),
+        }
+        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
+
+    @staticmethod
+    def read(path: str | Path) -> Split:
+        """Read a file that :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            It cannot be opened.
+        DataError
+            It is no split file, or its parts contradict each other.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+        except ValueError:
+            raise DataError(f"{path}: no split file; make one: unmask data split") from None
+        try:
+            if content["format"] != FORMAT:
+                raise DataError(f"{path}: format {content['format']}, expected {FORMAT}; update unmask")
+            rows, names = int(content["data"]["rows"]), list(map(str, content["splits"]))
+            unpacker = zlib.decompressobj()
+            codes = np.frombuffer(
+                unpacker.decompress(base64.b64decode("".join(content["rows"]), validate=True), rows + 1), np.uint8
+            )
+            counts = np.bincount(codes, minlength=len(names)).tolist()
+            if len(codes) != rows or counts != list(content["splits"].values()):
+                raise DataError(f"{path}: damaged: its rows are not those that it counts; make it anew")
+            return Split(str(content["data"]["sha256"]), np.array(names, dtype=np.str_)[codes], dict(content["method"]))
+        except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error):
+            raise DataError(f"{path}: no split file, or a damaged one; make one: unmask data split") from None
+
+
+def make_split(
+    dataset: FaceDataset,
+    method: str,
+    *,
+    seed: int = 0,
+    fraction: float = 0.2,
+    folds: int = 5,
+    within: str | None = None,
+    stratify: bool = True,
+    training: int = 100,
+    validation: int = 50,
+) -> Split:
+    """Draw a split.
+
+    Parameters
+    ----------
+    method
+        ``holdout`` and ``kfold``: copies and subjects together, classes in the same shares. ``study``: the study's
+        80/20, which parts copies. ``study-sample``: so many rows of each class.
+    fraction
+        Share of the rows to validate on, for ``holdout``.
+    folds
+        How many, for ``kfold``.
+    within
+        Draw from the rows of this split only, the others keep theirs; None draws from all rows.
+    stratify
+        Keep the shares of the classes, for ``holdout`` and ``kfold``.
+    training, validation
+        Rows of each class, for ``study-sample``.
+
+    Raises
+    ------
+    ConfigError
+        A value outside its range.
+    DataError
+        There is no such split to draw from, or a class has too few rows.
+    """
+    rows = np.ones(len(dataset), dtype=bool) if within is None else dataset.splits == within
+    part = dataset if within is None else dataset.split(within)
+    groups = splits.linked_groups(dataset)[rows]
+    strata = part.labels if stratify else None
+    about: dict[str, Any] = {"name": method, "seed": seed, "within": within}
+    names = dataset.splits.astype("<U32") if within is not None else np.full(len(dataset), "", dtype="<U32")
+    if method == "holdout":
+        if not 0 < fraction < 1:
+            raise ConfigError(f"fraction {fraction}: expected more than 0 and less than 1")
+        mask = splits.holdout_mask(groups, fraction, seed=seed, strata=strata)
+        names[rows] = np.where(mask, splits.VALIDATION, splits.TRAINING)
+        about |= {"fraction": fraction, "stratified": stratify, "groups": "copies and subjects"}
+    elif method == "kfold":
+        if not 2 <= folds <= 100:
+            raise ConfigError(f"folds {folds}: expected 2 to 100")
+        numbers = splits.fold_numbers(groups, folds, seed=seed, strata=strata)
+        names[rows] = [f"{_FOLD}{number + 1}" for number in numbers.tolist()]
+        about |= {"folds": folds, "stratified": stratify, "groups": "copies and subjects"}
+    elif method == "study":
+        mask = splits.study_holdout(len(part), seed=seed)
+        names[rows] = np.where(mask, splits.VALIDATION, splits.TRAINING)
+    elif method == "study-sample":
+        if min(training, validation) < 1:
+            raise ConfigError(f"{training} + {validation} rows of each class: expected at least 1 and 1")
+        names[rows] = splits.study_sample(part.labels, training=training, validation=validation, seed=seed)
+        about |= {"training": training, "validation": validation}
+    else:
+        raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")
+    return Split(dataset.checksum, names, about)
+
+
+METHODS = ("holdout", "kfold", "study", "study-sample")
