@@ -103,7 +103,10 @@ class FilmWriter:
                 end = Fraction(self.begin_s) + Fraction(self._ticks + self._step, _CLOCK)
                 self._sound.copy_until(end, Fraction(self.begin_s))
                 self._sound.finish()
-            film.mux(self._picture.encode(None))
+            packets = self._picture.encode(None)
+            if packets:
+                packets[-1].duration = self._step  # of all others, the next one tells
+            film.mux(packets)
             film.close()
 
     def __enter__(self) -> Self:

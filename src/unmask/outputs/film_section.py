@@ -211,7 +211,7 @@ STYLE = """\
 .film td .bar { display: block; padding: 0 .4rem .35rem; min-width: 3.5rem; }
 """
 
-SCRIPT = """\
+SCRIPT = r"""
 for (const film of document.querySelectorAll('.film')) {
   const data = JSON.parse(film.querySelector('script').textContent);
   const [video, chart, now] = ['video', '.chart', '.now'].map(one => film.querySelector(one));
@@ -231,9 +231,10 @@ for (const film of document.querySelectorAll('.film')) {
       }
       if (!low || time - person.times[low - 1] > Math.max(.5, 3 * span / person.times.length)) return null;
       const scores = person.scores[low - 1], top = scores.indexOf(Math.max(...scores));
-      return `person ${person.id}: ${data.labels[top]} ${Math.round(scores[top] / 10)} %`;
+      return `person ${person.id} ${data.labels[top]} ${Math.round(scores[top] / 10)} %`;
     });
-    now.textContent = time.toFixed(2) + ' s   ' + (words.filter(Boolean).join('   ') || 'no face');
+    const seen = words.filter(Boolean).join(' \u00b7 ');
+    now.textContent = time.toFixed(2) + ' s, ' + (seen ? 'highest scores: ' + seen : 'no face');
   };
   const tick = () => { show(); if (!video.paused && !video.ended) requestAnimationFrame(tick); };
   for (const event of ['play', 'seeked', 'timeupdate', 'loadedmetadata']) video.addEventListener(event, tick);
