@@ -31,7 +31,7 @@ def write_film(
     """Write pictures, RGB of even sides, at times in ticks of the time base (25 a second unless given)."""
     ticks = [40 * number for number in range(len(pictures))] if ticks is None else ticks
     with av.open(str(path), "w", options=container_options or {}) as film:
-        track = film.add_stream(codec, options=options or {"preset": "ultrafast", "crf": "18"})
+        track: Any = film.add_stream(codec, options=options or {"preset": "ultrafast", "crf": "18"})
         track.height, track.width = pictures[0].shape[:2]
         track.pix_fmt = "yuv420p"
         track.codec_context.time_base = time_base

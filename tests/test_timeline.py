@@ -12,7 +12,7 @@ from unmask.errors import ConfigError
 from unmask.expressions import FER2013, Expression
 from unmask.readings import Abstention, Box, Face, Reading, normalised_scores
 from unmask.timeline.course import Courses
-from unmask.timeline.events import EventFinder, EventRule
+from unmask.timeline.events import Event, EventFinder, EventRule
 from unmask.timeline.people import FilmSummary
 from unmask.timeline.smoothing import Smoother
 
@@ -98,7 +98,7 @@ RULE = EventRule(enter=0.6, leave=0.4, least_s=0.2, gap_s=0.5)
 def test_events(scores: list[float | None], expected: list[tuple[float, float, float]]) -> None:
     """Onset, peak and offset of each course of scores, ten frames a second; None is a frame without the face."""
     finder = EventFinder(1, RULE)
-    events = []
+    events: list[Event] = []
     for number, score in enumerate(scores):
         if score is not None:
             events.extend(finder.add(face(score), number / 10))

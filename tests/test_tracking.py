@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -39,7 +39,7 @@ def look(person: int) -> np.ndarray:
     """A crop that looks like nobody else's: broad waves, another direction for each."""
     y, x = np.mgrid[:48, :48] / 48
     wave = np.sin(2 * np.pi * (x * np.cos(person) + y * np.sin(person)) * 1.5 + person)
-    return (128 + 100 * wave).astype(np.uint8)
+    return np.asarray(128 + 100 * wave, dtype=np.uint8)
 
 
 def run(
@@ -160,7 +160,7 @@ class Square:
         return [Detection(Box(*map(float, corners)), 0.9)]
 
 
-def follow(steps: list[tuple[int, int] | None], **options: int) -> tuple[list[list[Detection]], Square]:
+def follow(steps: Sequence[tuple[int, int] | None], **options: int) -> tuple[list[list[Detection]], Square]:
     """What a follower finds of a square of 40 pixels at these corners, 25 frames a second."""
     detector = Square()
     follower = Follower(detector, **options)
@@ -178,7 +178,7 @@ def follow(steps: list[tuple[int, int] | None], **options: int) -> tuple[list[li
 def test_between_searches_only_the_neighbourhood_is_looked_at() -> None:
     """The whole picture in each fifth frame, a small part in the others; the place is right to the pixel."""
     steps = [(100 + 3 * number, 200) for number in range(20)]
-    found, detector = follow(steps)  # type: ignore[arg-type]
+    found, detector = follow(steps)
     assert [detections[0].box.x1 for detections in found] == [x for x, _ in steps]
     assert [shown == 640 for shown in detector.shown] == [number % 5 == 0 for number in range(20)]
 

@@ -27,7 +27,7 @@ _CLOCK = 90_000  # ticks a second: 25, 30, 30000/1001 and 60 frames a second fal
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))  # sound that MP4 holds as it is
 _VIDEO = {"preset": "veryfast", "crf": "20", "bf": "0"}
 # Written in fragments that can be played whenever the writing is cut short, and made an ordinary file at the end.
-_FRAGMENTS = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+_FRAGMENTS = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 
 
 def film_format(path: Path) -> str:
