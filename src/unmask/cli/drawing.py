@@ -67,7 +67,7 @@ class Pictures:
 
     def __enter__(self) -> Pictures:
         if self._report:
-            from unmask.outputs import ReportWriter
+            from unmask.outputs.report import ReportWriter
 
             self._page = self._stack.enter_context(ReportWriter(self._report))
         if self._timeline:

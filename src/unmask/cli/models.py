@@ -32,30 +32,10 @@ def add_parser(verbs: Any) -> None:
     export.set_defaults(run=_export)
 
 
-def _entry(name: str) -> dict[str, Any]:
-    from unmask.models import load_model
-
-    model = load_model(name)
-    card = model.card
-    return {
-        "name": card.name,
-        "version": card.version,
-        "parameters": card.parameters,
-        "macs": card.macs,
-        "bytes": len(model.onnx),
-        "taxonomy": card.heads[0].taxonomy.name,
-        "taxonomies": [head.taxonomy.name for head in card.heads],
-        "input": {"size": card.input_size, "channels": "grey"},
-        "bundled": model.bundled,
-        "licence": card.licence,
-        "accuracy": {protocol: figures["accuracy"] for protocol, figures in card.metrics.items()},
-    }
-
-
 def _list(arguments: argparse.Namespace) -> int:
-    from unmask.models import DEFAULT_MODEL, bundled_models
+    from unmask.models import DEFAULT_MODEL, bundled_models, load_model, model_entry
 
-    entries = [_entry(name) for name in bundled_models()]
+    entries = [model_entry(load_model(name)) for name in bundled_models()]
     if arguments.format == "json":
         json.dump(entries, sys.stdout, indent=2)
         print()

@@ -6,8 +6,10 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -20,6 +22,8 @@ def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: 
     if workers <= 1:
         yield from map(function, items)
         return
+    from concurrent.futures import ThreadPoolExecutor  # takes long to load, and one photograph does not need it
+
     with ThreadPoolExecutor(workers, thread_name_prefix="unmask") as pool:
         flight: deque[Future[Out]] = deque()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unmask.models.card import Head, ModelCard, Thresholds
 from unmask.models.classifier import Classifier, softmax
 from unmask.models.file import ARCHIVE_SUFFIX, DEFAULT_MODEL, ModelFile, bundled_models, load_model, save_archive
+from unmask.models.listing import model_entry
 
 __all__ = [
     "ARCHIVE_SUFFIX",
@@ -16,6 +17,7 @@ __all__ = [
     "Thresholds",
     "bundled_models",
     "load_model",
+    "model_entry",
     "save_archive",
     "softmax",
 ]

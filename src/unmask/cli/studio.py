@@ -1,0 +1,90 @@
+"""``unmask studio``: a web application on one's own machine, and the REST service."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from typing import Any
+
+_LIMITS = (
+    ("max_body", "MB", 2**20, "of a request with pictures"),
+    ("max_film", "MB", 2**20, "of a film"),
+    ("max_held", "MB", 2**20, "of requests in memory at a time"),
+    ("max_pixels", "MPIXELS", 10**6, "of a picture"),
+    ("max_files", "N", 1, "pictures in one request"),
+    ("max_requests", "N", 1, "requests that are worked on at a time"),
+    ("max_waiting", "N", 1, "pictures that wait"),
+    ("max_films", "N", 1, "films at a time"),
+    ("max_live", "N", 1, "live sessions at a time"),
+    ("max_rate", "N", 1, "requests a second of one address; 0 for no limit"),
+    ("timeout", "S", 1, "seconds until a request must have its answer"),
+)
+
+
+def add_parser(verbs: Any) -> None:
+    """Register the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "studio",
+        help="open the web application, which is also the REST service",
+        description="Serve a web application for photos, films and the webcam, and the same as a REST service. Nothing "
+        "leaves this machine, and nothing is kept unless you save it.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a further name it may be called by"
+    )
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
+    parser.add_argument(
+        "--detector", metavar="NAME", help="mtcnn, yunet or whole (default: yunet once fetched, else mtcnn)"
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="what requests must show (default: UNMASK_API_KEY, else no key)"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="threads that read pictures (default: one a core)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    group = parser.add_argument_group("limits", "what is more is refused with its reason")
+    for name, unit, _, what in _LIMITS:
+        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar=unit, help=what)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from unmask.studio import KEY_VARIABLE, Limits, Settings
+    from unmask.studio.serve import serve
+
+    given = {}
+    for name, _, unit, _ in _LIMITS:
+        value = getattr(arguments, name)
+        if value is not None:
+            given[name] = value * unit if name in ("max_rate", "timeout") else int(value * unit)
+    settings = Settings(
+        host=arguments.host,
+        port=arguments.port,
+        hosts=tuple(arguments.allow_host),
+        model=arguments.model,
+        detector=arguments.detector,
+        api_key=arguments.api_key or os.environ.get(KEY_VARIABLE, ""),
+        limits=Limits(**given),
+    )
+    if arguments.workers is not None:
+        settings = dataclasses.replace(settings, workers=arguments.workers)
+    if not settings.is_local and not settings.api_key:
+        print(
+            f"unmask: {settings.host} may be reached from other machines, and no key is asked for; set --api-key",
+            file=sys.stderr,
+        )
+
+    def started(address: str) -> None:
+        print(f"unmask studio is at {address} (stop it with Ctrl-C)", file=sys.stderr, flush=True)
+        if not arguments.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(settings, started=started)
+    print("unmask studio has stopped; nothing was kept", file=sys.stderr)
+    return 0

@@ -1,0 +1,97 @@
+"""Files of a request's body (``multipart/form-data``): pictures in memory, a film in a file without a name."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import PurePosixPath
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from unmask.studio.problems import RefusalError
+from unmask.writing import printable
+
+_LONGEST_NAME = 200
+_MAX_FIELDS = 8
+_MAX_FIELD = 8 * 2**20  # bytes; a reading that is sent back to be drawn
+
+
+class _InMemory(MultiPartParser):
+    """Keeps files of any allowed size in memory: a picture must not touch the disk."""
+
+    spool_max_size = 2**40
+
+
+async def pictures_of(request: Request, *, max_files: int) -> tuple[list[tuple[str, bytes]], dict[str, str]]:
+    """The files of a request, each with its name, in their order, and its other fields.
+
+    Parameters
+    ----------
+    max_files
+        How many there may be.
+
+    Raises
+    ------
+    RefusalError
+        415 when it is no multipart request, 400 when it is a damaged one, 413 for too many files, 422 without a file.
+    """
+    form = await _parse(request, _InMemory, max_files)
+    try:
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        pictures = [(_name_of(file, number), await file.read()) for number, file in enumerate(files, 1)]
+    finally:
+        await form.close()
+    if not pictures:
+        raise _no_file("photo.jpg")
+    return pictures, {key: value for key, value in form.multi_items() if isinstance(value, str)}
+
+
+async def film_of(request: Request) -> tuple[str, UploadFile]:
+    """The one file of a request and its name; a large one lies where the system deletes it with the process.
+
+    The caller closes it. Raises RefusalError like :func:`pictures_of`.
+    """
+    form = await _parse(request, MultiPartParser, 1)
+    for _, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            return _name_of(value, 1), value
+    raise _no_file("film.mp4")
+
+
+async def _parse(request: Request, parser: type[MultiPartParser], max_files: int) -> FormData:
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise RefusalError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"expected multipart/form-data, got {printable(kind[:100]) or 'no content type'}",
+            "send files as a form does: curl -F file=@photo.jpg",
+        )
+    try:
+        return await parser(
+            request.headers, request.stream(), max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD
+        ).parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            raise RefusalError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"more than {max_files} files in one request",
+                "send them in several requests",
+            ) from None
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            f"the multipart body is damaged: {printable(error.message)}",
+            "let a library build it: curl -F file=@photo.jpg",
+        ) from None
+
+
+def _name_of(file: UploadFile, number: int) -> str:
+    """What a file is called in readings and messages: its name without folders, or its number."""
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name[-_LONGEST_NAME:]
+    return name or f"file {number}"
+
+
+def _no_file(example: str) -> RefusalError:
+    return RefusalError(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "there is no file in the request", f"add one: curl -F file=@{example}"
+    )
