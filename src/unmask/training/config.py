@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.errors import ConfigError
-from unmask.evaluation.evaluate import VIEWS
+from unmask.evaluation.views import VIEWS
 from unmask.expressions import TAXONOMIES
 from unmask.models import Thresholds
 from unmask.training.augment import Augmentation
