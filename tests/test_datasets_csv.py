@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_strategies import assert_same_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_strategies import assert_same_rows
 from unmask.datasets import csv_rows, load_dataset
 from unmask.datasets.fer2013 import write
 from unmask.datasets.pixels import parse_block, parse_pixels
@@ -76,7 +76,8 @@ def test_wrong_pixels_are_named(text: bytes, words: str) -> None:
 
 PUBLISHED = {
     "fer2013.csv": f"emotion,pixels,Usage\n3,{row(1)},Training\n0,{row(2)},PublicTest\n6,{row(255)},PrivateTest\n",
-    "icml_face_data.csv": f"emotion, Usage, pixels\n3,Training,{row(1)}\n0,PublicTest,{row(2)}\n6,PrivateTest,{row(255)}\n",
+    "icml_face_data.csv": "emotion, Usage, pixels\n"
+    f"3,Training,{row(1)}\n0,PublicTest,{row(2)}\n6,PrivateTest,{row(255)}\n",
     "train.csv": f'emotion,pixels\r\n3,"{row(1)}"\r\n0,"{row(2)}"\r\n6,"{row(255)}"\r\n',
     "test.csv": f'pixels\r\n"{row(1)}"\r\n"{row(2)}"\r\n"{row(255)}"\r\n',
     "bom_no_last_break.csv": f"\ufeffemotion,pixels\n3,{row(1)}\n0,{row(2)}\n\n6,{row(255)}",
