@@ -1,7 +1,7 @@
 """Near copies: what the thresholds of ``unmask data audit`` find and miss, and a sheet of pairs to look at.
 
-Every pair of different pictures is compared: by the correlation of 12x12 means, then, where that is at least 0.9, by the
-correlation of all pixels. Printed is how many of the pairs the perceptual hash proposes; drawn are 16 random pairs
+Every pair of different pictures is compared: by the correlation of 12x12 means, then, where that is at least 0.9, by
+the correlation of all pixels. Printed is how many of the pairs the perceptual hash proposes; drawn are 16 random pairs
 of each band of correlation, the highest band first, for a person to judge.
 
 usage: python benchmarks/near_copies.py fer2013.csv --out sheet.png
@@ -46,7 +46,7 @@ def sheet(images: NDArray[np.uint8], pairs: NDArray[np.int64], values: NDArray[n
     for high, low in zip((1.01, *BANDS), BANDS, strict=False):
         chosen = rng.permutation(np.flatnonzero((values >= low) & (values < high)))[:SHOWN]
         cells = [
-            cv2.copyMakeBorder(np.hstack(list(images[pairs[row]])), 3, 3, 3, 9, cv2.BORDER_CONSTANT, value=255)
+            cv2.copyMakeBorder(np.hstack(list(images[pairs[row]])), 3, 3, 3, 9, cv2.BORDER_CONSTANT, value=[255])
             for row in chosen
         ]
         cells += [np.full((54, 108), 255, np.uint8)] * (SHOWN - len(cells))

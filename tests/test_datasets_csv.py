@@ -221,3 +221,35 @@ def test_what_a_plain_csv_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Parquet"):
         write(dataset, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "expected fer2013new.csv"),
+        ("Usage,neutral\nTraining,1\n", "columns missing: NF, anger"),
+        (
+            VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\nTraining,a.png,1,2,3,x,5,6,7,8,9,0\n",
+            "line 3: expected ten vote",
+        ),
+        (VOTES + "Training,a.png,1,2\n", "line 2: expected ten vote"),
+        (VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\n" * 2, "has 2 rows for the splits of FER2013, which has 1"),
+    ],
+)
+def test_votes_that_do_not_fit(tmp_path: Path, text: str, words: str) -> None:
+    """FER+'s file is checked cell by cell, and against the rows that it is laid beside."""
+    (tmp_path / "fer2013new.csv").write_text(text)
+    with pytest.raises(DataError, match=words):
+        load_dataset(small(tmp_path / "fer2013.csv"), ferplus_path=tmp_path / "fer2013new.csv")
+
+
+def test_votes_are_laid_beside_the_splits_that_are_there(tmp_path: Path) -> None:
+    """Votes of rows in splits that the FER2013 file lacks are passed over."""
+    text = VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\nPublicTest,b.png,0,0,0,0,0,0,0,0,0,9\n"
+    (tmp_path / "fer2013new.csv").write_text(text)
+    dataset = load_dataset(small(tmp_path / "fer2013.csv"), ferplus_path=tmp_path / "fer2013new.csv")
+    assert dataset.votes is not None
+    assert dataset.votes.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8, 9, 0]]

@@ -154,3 +154,20 @@ def test_a_folder_with_a_path_that_leads_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a file inside the folder"):
         load_dataset(tmp_path / "own")
     shutil.rmtree(tmp_path / "own")
+
+
+def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
+    """A shard in which nothing can be read does not spoil the others; each row left out is listed once."""
+    form("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own_parquet.write(ramp(5), tmp_path / "shards", shard_rows=1)
+    own_parquet.write(ramp(3), tmp_path / "one.parquet")
+    table = pq.read_table(tmp_path / "one.parquet")
+    empty = pa.array([{"bytes": b"", "path": None}] * 3, table.schema.field(0).type)
+    pq.write_table(table.set_column(0, table.schema.field(0), empty), tmp_path / "shards" / "part-00000a.parquet")
+    dataset = load_dataset(tmp_path / "shards", skip_bad=True)
+    assert (len(dataset), len(dataset.left_out)) == (5, 3)
+    with pytest.raises(DataError, match="no picture in 'image'"):
+        load_dataset(tmp_path / "shards")

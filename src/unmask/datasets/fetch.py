@@ -70,7 +70,7 @@ def _library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError(f"{name} is not installed; it is its owner's library: pip install {name}") from None
+        raise InputError(f"the library '{name}', which brings such data sets, is not installed: pip install {name}") from None
 
 
 def _asked(source: str, ask: Any) -> Any:

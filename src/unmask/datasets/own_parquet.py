@@ -38,10 +38,16 @@ _KEY = b"unmask"
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or the first Parquet file of a folder, carries unmask's metadata."""
+    """Whether a file, or the first Parquet file of a folder, carries unmask's metadata.
+
+    Raises
+    ------
+    MissingExtraError
+        There is a Parquet file, and pyarrow is not installed.
+    """
     try:
         return any(_KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
-    except (InputError, MissingExtraError):
+    except InputError:
         return False
 
 
@@ -89,7 +95,7 @@ def stream(
     size
         Side to which crops are brought; None keeps what is stored.
     skip_bad
-        Pass over damaged rows; each batch lists its own in ``left_out``.
+        Pass over damaged rows; the first batch of each group lists its own in ``left_out``.
 
     Yields
     ------
@@ -107,6 +113,7 @@ def stream(
             rows = rows[part.splits[rows] == split]
         for start in range(0, len(rows), batch_rows):
             yield part.select(rows[start : start + batch_rows])
+            part = replace(part, left_out=())
 
 
 def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS) -> list[Path]:
@@ -166,19 +173,21 @@ def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows:
 
 def joined(parts: list[FaceDataset]) -> FaceDataset:
     """Parts of one data set, one below the other. Raises DataError when there is none, or they differ in size."""
-    if not parts:
-        raise DataError("a data set without any rows")
-    shapes = {part.images.shape[1:] for part in parts}
+    left_out = tuple(entry for part in parts for entry in part.left_out)
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        reason = f"; the first of {len(left_out)} left out: {left_out[0].reason}" if left_out else ""
+        raise DataError(f"a data set without a row that can be read{reason}")
+    shapes = {part.images.shape[1:] for part in filled}
     if len(shapes) > 1:
-        raise DataError(f"{parts[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
+        raise DataError(f"{filled[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
 
     def column(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
+        values = [getattr(part, name) for part in filled]
+        return None if any(value is None for value in values) else np.concatenate(values)
 
     names = ("images", "labels", "splits", "votes", "subjects", "names")
-    left_out = tuple(entry for part in parts for entry in part.left_out)
-    return replace(parts[0], **{name: column(name) for name in names}, left_out=left_out)
+    return replace(filled[0], **{name: column(name) for name in names}, left_out=left_out)
 
 
 @dataclass(frozen=True, slots=True)
