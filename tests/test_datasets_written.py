@@ -13,7 +13,7 @@ from data_strategies import assert_same_rows, datasets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unmask.datasets import FaceDataset, load_dataset, own_parquet
+from unmask.datasets import FaceDataset, load_dataset, own_parquet, own_parquet_writing
 from unmask.datasets.export import WRITERS, write_dataset
 from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import FER2013, FERPLUS
@@ -50,7 +50,7 @@ def test_parquet_parts_and_shards(dataset: FaceDataset, step: int) -> None:
     parts = [dataset.select(np.arange(n, min(n + step, len(dataset)))) for n in range(0, len(dataset), step)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shards"
-        files = own_parquet.write(parts, path, shard_rows=step)
+        files = own_parquet_writing.write(parts, path, shard_rows=step)
         assert len(files) == len(parts)
         assert_same_rows(load_dataset(path), dataset)
         streamed = list(own_parquet.stream(path, batch_rows=2))
@@ -70,7 +70,7 @@ def ramp(count: int) -> FaceDataset:
 def test_stream_by_split_and_seed(tmp_path: Path) -> None:
     """One split only; the same seed the same order, another seed another, across groups of rows."""
     form("parquet")
-    own_parquet.write(ramp(2100), tmp_path / "shards", shard_rows=1024)
+    own_parquet_writing.write(ramp(2100), tmp_path / "shards", shard_rows=1024)
 
     def order(seed: int | None) -> list[int]:
         batches = own_parquet.stream(tmp_path / "shards", split="PublicTest", seed=seed, batch_rows=100)
@@ -96,7 +96,7 @@ def test_streaming_keeps_memory(tmp_path: Path) -> None:
     peaks = []
     for parts in (4, 12):
         path = tmp_path / str(parts)
-        own_parquet.write((part() for _ in range(parts)), path, shard_rows=1024)
+        own_parquet_writing.write((part() for _ in range(parts)), path, shard_rows=1024)
         tracemalloc.start()
         assert sum(len(batch) for batch in own_parquet.stream(path)) == parts * 512
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -121,10 +121,10 @@ def test_parts_must_agree(tmp_path: Path) -> None:
     form("parquet")
     other = dataclasses.replace(ramp(3), taxonomy=FERPLUS)
     with pytest.raises(DataError, match="must agree"):
-        own_parquet.write([ramp(3), other], tmp_path / "x.parquet")
+        own_parquet_writing.write([ramp(3), other], tmp_path / "x.parquet")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(DataError, match="no rows"):
-        own_parquet.write([], tmp_path / "y.parquet")
+        own_parquet_writing.write([], tmp_path / "y.parquet")
 
 
 def test_damaged_parquet_rows(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_damaged_parquet_rows(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    own_parquet.write(ramp(5), tmp_path / "a.parquet")
+    own_parquet_writing.write(ramp(5), tmp_path / "a.parquet")
     table = pq.read_table(tmp_path / "a.parquet")
     images = table["image"].to_pylist()
     images[3]["bytes"] = b"\x89PNG\r\n\x1a\nrubbish"
@@ -162,8 +162,8 @@ def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    own_parquet.write(ramp(5), tmp_path / "shards", shard_rows=1)
-    own_parquet.write(ramp(3), tmp_path / "one.parquet")
+    own_parquet_writing.write(ramp(5), tmp_path / "shards", shard_rows=1)
+    own_parquet_writing.write(ramp(3), tmp_path / "one.parquet")
     table = pq.read_table(tmp_path / "one.parquet")
     empty = pa.array([{"bytes": b"", "path": None}] * 3, table.schema.field(0).type)
     pq.write_table(table.set_column(0, table.schema.field(0), empty), tmp_path / "shards" / "part-00000a.parquet")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.datasets.base import NEXT_STEP, UNLABELLED, FaceDataset, LeftOut
-from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.layouts import LoadOptions
-from unmask.datasets.own_folder import png
+from unmask.datasets.own_parquet_writing import FORMAT, KEY, ROW_GROUP
 from unmask.datasets.pictures import reduce
 from unmask.datasets.tables import open_parquet, parse_votes
-from unmask.errors import DataError, InputError, MissingExtraError, UnmaskError
+from unmask.errors import DataError, InputError, UnmaskError
 from unmask.expressions import Taxonomy, taxonomy_named
 from unmask.images import decode, to_grey
-from unmask.writing import disk_errors
-
-FORMAT = 1
-SHARD_ROWS = 16384
-ROW_GROUP = 1024
-"""Rows that are in memory together while streaming."""
-
-_KEY = b"unmask"
 
 
 def sniff(path: Path) -> bool:
@@ -46,7 +36,7 @@ def sniff(path: Path) -> bool:
         There is a Parquet file, and pyarrow is not installed.
     """
     try:
-        return any(_KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
+        return any(KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
     except InputError:
         return False
 
@@ -116,61 +106,6 @@ def stream(
             part = replace(part, left_out=())
 
 
-def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS) -> list[Path]:
-    """Write one file if ``path`` ends in ``.parquet``, else a folder of shards, one part after the other.
-
-    Parameters
-    ----------
-    parts
-        A data set, or its parts in order; all with the same taxonomy and the same columns.
-
-    Returns
-    -------
-    The files.
-
-    Raises
-    ------
-    MissingExtraError
-        pyarrow is not installed.
-    DataError
-        There is nothing to write, or the parts differ in kind.
-    InputError
-        The folder holds something already, or cannot be written.
-    """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("pyarrow", "parquet") from None
-    single = path.suffix.lower() == ".parquet"
-    with disk_errors(path):
-        if not single and path.is_dir() and any(path.iterdir()):
-            raise InputError(f"{path}: is not empty; name another folder")
-        (path.parent if single else path).mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    kind: _Kind | None = None
-    rows_in_shard = 0
-    with ExitStack() as stack:
-        writer: Any = None
-        for part in [parts] if isinstance(parts, FaceDataset) else parts:
-            kind = kind or _Kind.of(part)
-            if _Kind.of(part) != kind:
-                raise DataError(f"{path}: parts of one data set must agree, got {kind} and {_Kind.of(part)}")
-            for start in range(0, len(part), ROW_GROUP):
-                group = part.select(np.arange(start, min(start + ROW_GROUP, len(part))))
-                if writer is None or (not single and rows_in_shard >= shard_rows):
-                    stack.close()
-                    shard = path if single else path / f"part-{len(written):05}.parquet"
-                    writer = stack.enter_context(_whole_file(shard, kind, group, pq))
-                    written.append(shard)
-                    rows_in_shard = 0
-                with disk_errors(path):
-                    writer.write_table(_table(group, kind), row_group_size=ROW_GROUP)
-                rows_in_shard += len(group)
-    if kind is None or not written:
-        raise DataError(f"{path}: there are no rows to write")
-    return written
-
-
 def joined(parts: list[FaceDataset]) -> FaceDataset:
     """Parts of one data set, one below the other. Raises DataError when there is none, or they differ in size."""
     left_out = tuple(entry for part in parts for entry in part.left_out)
@@ -188,72 +123,6 @@ def joined(parts: list[FaceDataset]) -> FaceDataset:
 
     names = ("images", "labels", "splits", "votes", "subjects", "names")
     return replace(filled[0], **{name: column(name) for name in names}, left_out=left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What all parts of a data set have in common."""
-
-    name: str
-    taxonomy: Taxonomy
-    votes: bool
-    subjects: bool
-    names: bool
-
-    @staticmethod
-    def of(dataset: FaceDataset) -> _Kind:
-        columns = (dataset.votes is not None, dataset.subjects is not None, dataset.names is not None)
-        return _Kind(dataset.name, dataset.taxonomy, *columns)
-
-
-def _whole_file(path: Path, kind: _Kind, dataset: FaceDataset, pq: Any) -> Any:
-    """A Parquet writer whose file takes its name when it is complete."""
-    import contextlib
-
-    @contextlib.contextmanager
-    def opened() -> Iterator[Any]:
-        part = path.with_name(path.name + ".part")
-        try:
-            with disk_errors(path):
-                with pq.ParquetWriter(part, _schema(kind, dataset.checksum), compression="zstd") as writer:
-                    yield writer
-                part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    return opened()
-
-
-def _schema(kind: _Kind, made_from: str) -> Any:
-    import pyarrow as pa
-
-    fields = [
-        pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("split", pa.string(), nullable=False),
-    ]
-    if kind.subjects:
-        fields.append(pa.field("subject", pa.string()))
-    if kind.votes:
-        fields.append(pa.field("votes", pa.list_(pa.uint8(), len(VOTE_COLUMNS))))
-    about = {"format": FORMAT, "name": kind.name, "taxonomy": kind.taxonomy.name, "made_from": made_from}
-    return pa.schema(fields, metadata={_KEY: json.dumps(about).encode()})
-
-
-def _table(dataset: FaceDataset, kind: _Kind) -> Any:
-    import pyarrow as pa
-
-    paths = [None] * len(dataset) if dataset.names is None else dataset.names.tolist()
-    columns: dict[str, list[Any]] = {
-        "image": [{"bytes": png(image), "path": path} for image, path in zip(dataset.images, paths, strict=True)],
-        "label": [None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()],
-        "split": dataset.splits.tolist(),
-    }
-    if dataset.subjects is not None:
-        columns["subject"] = dataset.subjects.tolist()
-    if dataset.votes is not None:
-        columns["votes"] = dataset.votes.tolist()
-    return pa.table(columns, schema=_schema(kind, dataset.checksum))
 
 
 def _shards(path: Path) -> list[Path]:
@@ -283,7 +152,7 @@ def _parts(
 
 def _about(shard: Path, file: Any) -> dict[str, Any]:
     try:
-        about = json.loads((file.schema_arrow.metadata or {})[_KEY])
+        about = json.loads((file.schema_arrow.metadata or {})[KEY])
         if about["format"] != FORMAT:
             raise DataError(f"{shard}: format {about['format']}, expected {FORMAT}; update unmask")
         return {
