@@ -98,11 +98,13 @@ def read_pixel_rows(path: Path, columns: list[str], pixels: str, count: int, *, 
     lines: list[NDArray[np.int64]] = []
     left_out: list[LeftOut] = []
     first_line = 2
-    waiting: deque[Future[_Piece]] = deque()
+    waiting: deque[tuple[Future[_Piece], Future[None]]] = deque()
 
     def take() -> None:
         nonlocal first_line
-        piece = waiting.popleft().result()
+        parsed, hashed = waiting.popleft()
+        hashed.result()
+        piece = parsed.result()
         if piece.bad and not skip_bad:
             number, reason = piece.bad[0]
             raise DataError(f"{path}: line {first_line + number}: {reason}; {NEXT_STEP}")
@@ -111,10 +113,11 @@ def read_pixel_rows(path: Path, columns: list[str], pixels: str, count: int, *, 
         first_line += piece.line_count
         pieces.append(piece)
 
-    with ThreadPoolExecutor(workers) as pool:
+    # One thread of its own computes the checksum, piece after piece in their order.
+    with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as hasher:
         try:
             for chunk in _chunks(path, digest):
-                waiting.append(pool.submit(reader.read, chunk))
+                waiting.append((pool.submit(reader.read, _ended(chunk)), hasher.submit(digest.update, chunk)))
                 if len(waiting) > 2 * workers:
                     take()
             while waiting:
@@ -122,8 +125,9 @@ def read_pixel_rows(path: Path, columns: list[str], pixels: str, count: int, *, 
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and the disk") from None
         finally:
-            for future in waiting:
-                future.cancel()
+            for parsed, hashed in waiting:
+                parsed.cancel()
+                hashed.cancel()
     others = [name for name in columns if name != pixels]
     return PixelRows(
         pixels=np.concatenate([np.empty((0, count), np.uint8), *(piece.pixels for piece in pieces)]),
@@ -135,18 +139,19 @@ def read_pixel_rows(path: Path, columns: list[str], pixels: str, count: int, *, 
 
 
 def _chunks(path: Path, digest: hashlib._Hash) -> Iterator[bytes]:
-    """Pieces of whole lines below the header, each ending in a line break."""
+    """Pieces of whole lines below the header, which itself goes into the digest."""
     with open(path, "rb") as file:
         digest.update(file.readline())
         while chunk := file.read(_PIECE):
             rest = file.readline(_LONGEST_LINE)
-            chunk += rest
-            digest.update(chunk)
-            if not chunk.endswith(b"\n"):
-                if len(rest) == _LONGEST_LINE:
-                    raise DataError(f"{path}: a line has more than {_LONGEST_LINE:,} bytes; this is no CSV of pixels")
-                chunk += b"\n"
-            yield chunk
+            if len(rest) == _LONGEST_LINE:
+                raise DataError(f"{path}: a line has more than {_LONGEST_LINE:,} bytes; this is no CSV of pixels")
+            yield chunk + rest
+
+
+def _ended(chunk: bytes) -> bytes:
+    """The piece with a break behind its last line, which a file's last line may lack."""
+    return chunk if chunk.endswith(b"\n") else chunk + b"\n"
 
 
 @dataclass(frozen=True)
