@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_strategies import assert_same_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_strategies import assert_same_rows
 from unmask.datasets import csv_rows, load_dataset
 from unmask.datasets.fer2013 import write
 from unmask.datasets.pixels import parse_block, parse_pixels
@@ -76,7 +76,8 @@ def test_wrong_pixels_are_named(text: bytes, words: str) -> None:
 
 PUBLISHED = {
     "fer2013.csv": f"emotion,pixels,Usage\n3,{row(1)},Training\n0,{row(2)},PublicTest\n6,{row(255)},PrivateTest\n",
-    "icml_face_data.csv": f"emotion, Usage, pixels\n3,Training,{row(1)}\n0,PublicTest,{row(2)}\n6,PrivateTest,{row(255)}\n",
+    "icml_face_data.csv": "emotion, Usage, pixels\n"
+    f"3,Training,{row(1)}\n0,PublicTest,{row(2)}\n6,PrivateTest,{row(255)}\n",
     "train.csv": f'emotion,pixels\r\n3,"{row(1)}"\r\n0,"{row(2)}"\r\n6,"{row(255)}"\r\n',
     "test.csv": f'pixels\r\n"{row(1)}"\r\n"{row(2)}"\r\n"{row(255)}"\r\n',
     "bom_no_last_break.csv": f"\ufeffemotion,pixels\n3,{row(1)}\n0,{row(2)}\n\n6,{row(255)}",
@@ -220,3 +221,35 @@ def test_what_a_plain_csv_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Parquet"):
         write(dataset, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "expected fer2013new.csv"),
+        ("Usage,neutral\nTraining,1\n", "columns missing: NF, anger"),
+        (
+            VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\nTraining,a.png,1,2,3,x,5,6,7,8,9,0\n",
+            "line 3: expected ten vote",
+        ),
+        (VOTES + "Training,a.png,1,2\n", "line 2: expected ten vote"),
+        (VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\n" * 2, "has 2 rows for the splits of FER2013, which has 1"),
+    ],
+)
+def test_votes_that_do_not_fit(tmp_path: Path, text: str, words: str) -> None:
+    """FER+'s file is checked cell by cell, and against the rows that it is laid beside."""
+    (tmp_path / "fer2013new.csv").write_text(text)
+    with pytest.raises(DataError, match=words):
+        load_dataset(small(tmp_path / "fer2013.csv"), ferplus_path=tmp_path / "fer2013new.csv")
+
+
+def test_votes_are_laid_beside_the_splits_that_are_there(tmp_path: Path) -> None:
+    """Votes of rows in splits that the FER2013 file lacks are passed over."""
+    text = VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\nPublicTest,b.png,0,0,0,0,0,0,0,0,0,9\n"
+    (tmp_path / "fer2013new.csv").write_text(text)
+    dataset = load_dataset(small(tmp_path / "fer2013.csv"), ferplus_path=tmp_path / "fer2013new.csv")
+    assert dataset.votes is not None
+    assert dataset.votes.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8, 9, 0]]

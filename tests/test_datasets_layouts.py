@@ -49,27 +49,32 @@ def faces() -> FaceDataset:
 
 
 def make_fer2013(folder: Path) -> tuple[Path, Path]:
+    """FER2013's CSV."""
     write_dataset(faces(), folder / "fer2013.csv")
     return folder / "fer2013.csv", folder / "fer2013.csv"
 
 
 def make_parquet(folder: Path) -> tuple[Path, Path]:
+    """Our Parquet."""
     pytest.importorskip("pyarrow")
     write_dataset(faces(), folder / "shards", to="parquet")
     return folder / "shards", folder / "shards" / "part-00000.parquet"
 
 
 def make_own_folder(folder: Path) -> tuple[Path, Path]:
+    """Our folder."""
     write_dataset(faces(), folder / "own")
     return folder / "own", folder / "own" / "Training" / "happy" / "0.png"
 
 
 def make_folders(folder: Path) -> tuple[Path, Path]:
+    """Class folders in splits."""
     picture(folder / "set/test/Sadness/b.png", 20)
     return folder / "set", picture(folder / "set/train/happy/a.png", 10)
 
 
 def make_table(folder: Path) -> tuple[Path, Path]:
+    """A table of files."""
     picture(folder / "pictures/b.png", 20)
     damaged = picture(folder / "pictures/a.png", 10)
     (folder / "list.csv").write_text("path,label,subset\npictures/a.png,happy,train\npictures/b.png,sad,test\n")
@@ -77,6 +82,7 @@ def make_table(folder: Path) -> tuple[Path, Path]:
 
 
 def make_rafdb(folder: Path) -> tuple[Path, Path]:
+    """RAF-DB."""
     root = folder / "basic"
     (root / "EmoLabel").mkdir(parents=True)
     (root / "EmoLabel/list_patition_label.txt").write_text("train_00001.jpg 4\ntest_0001.jpg 5\n")
@@ -85,6 +91,7 @@ def make_rafdb(folder: Path) -> tuple[Path, Path]:
 
 
 def make_affectnet(folder: Path) -> tuple[Path, Path]:
+    """AffectNet's later form."""
     for name, code, number in (("train_set", "1", 7), ("val_set", "2", 9)):
         (folder / name / "annotations").mkdir(parents=True)
         np.save(folder / name / "annotations" / f"{number}_exp.npy", np.array(code))
@@ -211,14 +218,18 @@ class Case:
 @pytest.mark.parametrize(
     "case",
     [
-        Case("path,label\na.png,happy\nb.png,cheerful\n", "line 3, b.png: unknown label 'cheerful'; expected one of angry"),
+        Case(
+            "path,label\na.png,happy\nb.png,cheerful\n",
+            "line 3, b.png: unknown label 'cheerful'; expected one of angry",
+        ),
         Case("path,label\na.png,3\n", "number; say which taxonomy"),
         Case("path,label\n,happy\n", "line 2: no file in 'path'"),
         Case("path,label\nc.png,happy\n", r"c\.png: no such file"),
         Case("label,value\nhappy,1\n", "column missing: expected one of file, path"),
         Case(
             "path,label,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\na.png,happy"
-            + ",1" * 9 + ",x\n",
+            + ",1" * 9
+            + ",x\n",
             "line 2: expected 10 vote counts",
         ),
     ],

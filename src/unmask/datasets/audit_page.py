@@ -78,7 +78,7 @@ def _copy_groups(dataset: FaceDataset, found: Audit) -> list[NDArray[np.int64]]:
 
 def _leaks(dataset: FaceDataset, found: Audit) -> pages.Html:
     parts = [
-        pages.paragraph(f"{count:,} images of {two} stand in {one}, pixel for pixel.")
+        pages.paragraph(f"Images of {two} that stand in {one}, pixel for pixel: {count:,}.")
         for (one, two), count in found.across_splits.items()
     ]
     if not parts:
@@ -101,7 +101,7 @@ def _groups(
         more = f"; and {len(rows) - LISTED} more" if len(rows) > LISTED else ""
         shown = rows[:1] if notes is None else rows
         caption = f"{len(rows)} times" if notes is None else notes[number]
-        items.append((np.hstack(dataset.images[shown]), f"{caption}: {'; '.join(named[:LISTED])}{more}"))
+        items.append((np.hstack(list(dataset.images[shown])), f"{caption}: {'; '.join(named[:LISTED])}{more}"))
     head = _how_many(len(groups), "group" if notes is None else "pair")
     return pages.section(title, head, pages.gallery(items, side=PICTURE if notes is None else 2 * PICTURE))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from unmask.datasets import fer2013, own_folder, own_parquet
+from unmask.datasets import fer2013, own_folder, own_parquet_writing
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, InputError, suggest
 
 
 def _write_parquet(dataset: FaceDataset, path: Path) -> None:
-    own_parquet.write(dataset, path)
+    own_parquet_writing.write(dataset, path)
 
 
 WRITERS: Mapping[str, Callable[[FaceDataset, Path], None]] = {

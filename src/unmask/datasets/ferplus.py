@@ -34,25 +34,29 @@ COLUMNS = (
 
 def read_votes(path: str | Path) -> tuple[NDArray[np.str_], NDArray[np.uint8]]:
     """Read ``fer2013new.csv``: the split name ``(N,)`` and the votes ``(N, 10)`` of each row, in the file's order."""
-    usage, votes = [], []
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = {"Usage", *COLUMNS} - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(f"{path}: not FER+'s layout, columns missing: {', '.join(sorted(missing))}")
-            for row in reader:
-                try:
-                    counts = [int(row[column]) for column in COLUMNS]
-                    if not all(0 <= count <= 255 for count in counts):
-                        raise ValueError
-                except (TypeError, ValueError):
-                    raise DataError(f"{path}: line {reader.line_num}: expected ten vote counts") from None
-                usage.append(row["Usage"])
-                votes.append(counts)
+            header, *rows = csv.reader(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
-    return np.array(usage), np.array(votes, dtype=np.uint8).reshape(-1, len(COLUMNS))
+    except (ValueError, csv.Error):  # an empty file, another encoding
+        raise DataError(f"{path}: not FER+'s layout; expected fer2013new.csv") from None
+    missing = {"Usage", *COLUMNS} - set(header)
+    if missing:
+        raise DataError(f"{path}: not FER+'s layout, columns missing: {', '.join(sorted(missing))}")
+    usage, *columns = (header.index(name) for name in ("Usage", *COLUMNS))
+    votes = np.zeros((len(rows), len(COLUMNS)), dtype=np.uint8)
+    for number, row in enumerate(rows):
+        try:
+            counts = [int(row[column]) for column in columns]
+            if not all(0 <= count <= 255 for count in counts):
+                raise ValueError
+        except (IndexError, ValueError):
+            raise DataError(
+                f"{path}: line {number + 2}: expected ten vote counts 0 to 255, got {row!r}"[:300]
+            ) from None
+        votes[number] = counts
+    return np.array([row[usage] for row in rows], dtype=np.str_), votes
 
 
 def join(dataset: FaceDataset, path: str | Path) -> FaceDataset:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from unmask.datasets import own_parquet
+from unmask.datasets import own_parquet_writing
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.labels import expression_of, parse_label, to_codes
 from unmask.datasets.layouts import DEFAULT_SIZE
@@ -62,7 +62,7 @@ def fetch(source: str, out: str | Path | None = None, *, library: Any = None, si
         raise InputError(f"{source}: name a folder to write to (--out)")
     library = library or _library("datasets")
     parts = _asked(source, lambda: library.load_dataset(name))
-    own_parquet.write(_converted(source, parts, library, size), Path(out))
+    own_parquet_writing.write(_converted(source, parts, library, size), Path(out))
     return Path(out)
 
 
@@ -70,7 +70,9 @@ def _library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError(f"{name} is not installed; it is its owner's library: pip install {name}") from None
+        raise InputError(
+            f"the library '{name}', which brings such data sets, is not installed: pip install {name}"
+        ) from None
 
 
 def _asked(source: str, ask: Any) -> Any:

@@ -126,8 +126,8 @@ def find_layout(path: Path) -> tuple[Layout, Path]:
     known = "\n".join(f"  {layout.name}: {layout.what}" for layout in _LAYOUTS.values())
     raise DataError(
         f"{path}: no layout that unmask knows; it knows\n{known}\n"
-        "FER+'s votes are no data set; give them beside FER2013 with --ferplus. Name a layout with --layout to see what is "
-        "missing, or register your own (unmask.datasets.register_layout)"
+        "FER+'s votes are no data set; give them beside FER2013 with --ferplus. Name a layout with --layout to see "
+        "what is missing, or register your own (unmask.datasets.register_layout)"
     )
 
 

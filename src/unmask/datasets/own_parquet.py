@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.datasets.base import NEXT_STEP, UNLABELLED, FaceDataset, LeftOut
-from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.layouts import LoadOptions
-from unmask.datasets.own_folder import png
+from unmask.datasets.own_parquet_writing import FORMAT, KEY, ROW_GROUP
 from unmask.datasets.pictures import reduce
 from unmask.datasets.tables import open_parquet, parse_votes
-from unmask.errors import DataError, InputError, MissingExtraError, UnmaskError
+from unmask.errors import DataError, InputError, UnmaskError
 from unmask.expressions import Taxonomy, taxonomy_named
 from unmask.images import decode, to_grey
-from unmask.writing import disk_errors
-
-FORMAT = 1
-SHARD_ROWS = 16384
-ROW_GROUP = 1024
-"""Rows that are in memory together while streaming."""
-
-_KEY = b"unmask"
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file, or the first Parquet file of a folder, carries unmask's metadata."""
+    """Whether a file, or the first Parquet file of a folder, carries unmask's metadata.
+
+    Raises
+    ------
+    MissingExtraError
+        There is a Parquet file, and pyarrow is not installed.
+    """
     try:
-        return any(_KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
-    except (InputError, MissingExtraError):
+        return any(KEY in (open_parquet(shard).schema_arrow.metadata or {}) for shard in _shards(path)[:1])
+    except InputError:
         return False
 
 
@@ -89,7 +85,7 @@ def stream(
     size
         Side to which crops are brought; None keeps what is stored.
     skip_bad
-        Pass over damaged rows; each batch lists its own in ``left_out``.
+        Pass over damaged rows; the first batch of each group lists its own in ``left_out``.
 
     Yields
     ------
@@ -107,144 +103,26 @@ def stream(
             rows = rows[part.splits[rows] == split]
         for start in range(0, len(rows), batch_rows):
             yield part.select(rows[start : start + batch_rows])
-
-
-def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows: int = SHARD_ROWS) -> list[Path]:
-    """Write one file if ``path`` ends in ``.parquet``, else a folder of shards, one part after the other.
-
-    Parameters
-    ----------
-    parts
-        A data set, or its parts in order; all with the same taxonomy and the same columns.
-
-    Returns
-    -------
-    The files.
-
-    Raises
-    ------
-    MissingExtraError
-        pyarrow is not installed.
-    DataError
-        There is nothing to write, or the parts differ in kind.
-    InputError
-        The folder holds something already, or cannot be written.
-    """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("pyarrow", "parquet") from None
-    single = path.suffix.lower() == ".parquet"
-    with disk_errors(path):
-        if not single and path.is_dir() and any(path.iterdir()):
-            raise InputError(f"{path}: is not empty; name another folder")
-        (path.parent if single else path).mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    kind: _Kind | None = None
-    rows_in_shard = 0
-    with ExitStack() as stack:
-        writer: Any = None
-        for part in [parts] if isinstance(parts, FaceDataset) else parts:
-            kind = kind or _Kind.of(part)
-            if _Kind.of(part) != kind:
-                raise DataError(f"{path}: parts of one data set must agree, got {kind} and {_Kind.of(part)}")
-            for start in range(0, len(part), ROW_GROUP):
-                group = part.select(np.arange(start, min(start + ROW_GROUP, len(part))))
-                if writer is None or (not single and rows_in_shard >= shard_rows):
-                    stack.close()
-                    shard = path if single else path / f"part-{len(written):05}.parquet"
-                    writer = stack.enter_context(_whole_file(shard, kind, group, pq))
-                    written.append(shard)
-                    rows_in_shard = 0
-                with disk_errors(path):
-                    writer.write_table(_table(group, kind), row_group_size=ROW_GROUP)
-                rows_in_shard += len(group)
-    if kind is None or not written:
-        raise DataError(f"{path}: there are no rows to write")
-    return written
+            part = replace(part, left_out=())
 
 
 def joined(parts: list[FaceDataset]) -> FaceDataset:
     """Parts of one data set, one below the other. Raises DataError when there is none, or they differ in size."""
-    if not parts:
-        raise DataError("a data set without any rows")
-    shapes = {part.images.shape[1:] for part in parts}
+    left_out = tuple(entry for part in parts for entry in part.left_out)
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        reason = f"; the first of {len(left_out)} left out: {left_out[0].reason}" if left_out else ""
+        raise DataError(f"a data set without a row that can be read{reason}")
+    shapes = {part.images.shape[1:] for part in filled}
     if len(shapes) > 1:
-        raise DataError(f"{parts[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
+        raise DataError(f"{filled[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
 
     def column(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
+        values = [getattr(part, name) for part in filled]
+        return None if any(value is None for value in values) else np.concatenate(values)
 
     names = ("images", "labels", "splits", "votes", "subjects", "names")
-    left_out = tuple(entry for part in parts for entry in part.left_out)
-    return replace(parts[0], **{name: column(name) for name in names}, left_out=left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What all parts of a data set have in common."""
-
-    name: str
-    taxonomy: Taxonomy
-    votes: bool
-    subjects: bool
-    names: bool
-
-    @staticmethod
-    def of(dataset: FaceDataset) -> _Kind:
-        columns = (dataset.votes is not None, dataset.subjects is not None, dataset.names is not None)
-        return _Kind(dataset.name, dataset.taxonomy, *columns)
-
-
-def _whole_file(path: Path, kind: _Kind, dataset: FaceDataset, pq: Any) -> Any:
-    """A Parquet writer whose file takes its name when it is complete."""
-    import contextlib
-
-    @contextlib.contextmanager
-    def opened() -> Iterator[Any]:
-        part = path.with_name(path.name + ".part")
-        try:
-            with disk_errors(path):
-                with pq.ParquetWriter(part, _schema(kind, dataset.checksum), compression="zstd") as writer:
-                    yield writer
-                part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    return opened()
-
-
-def _schema(kind: _Kind, made_from: str) -> Any:
-    import pyarrow as pa
-
-    fields = [
-        pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("split", pa.string(), nullable=False),
-    ]
-    if kind.subjects:
-        fields.append(pa.field("subject", pa.string()))
-    if kind.votes:
-        fields.append(pa.field("votes", pa.list_(pa.uint8(), len(VOTE_COLUMNS))))
-    about = {"format": FORMAT, "name": kind.name, "taxonomy": kind.taxonomy.name, "made_from": made_from}
-    return pa.schema(fields, metadata={_KEY: json.dumps(about).encode()})
-
-
-def _table(dataset: FaceDataset, kind: _Kind) -> Any:
-    import pyarrow as pa
-
-    paths = [None] * len(dataset) if dataset.names is None else dataset.names.tolist()
-    columns: dict[str, list[Any]] = {
-        "image": [{"bytes": png(image), "path": path} for image, path in zip(dataset.images, paths, strict=True)],
-        "label": [None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()],
-        "split": dataset.splits.tolist(),
-    }
-    if dataset.subjects is not None:
-        columns["subject"] = dataset.subjects.tolist()
-    if dataset.votes is not None:
-        columns["votes"] = dataset.votes.tolist()
-    return pa.table(columns, schema=_schema(kind, dataset.checksum))
+    return replace(filled[0], **{name: column(name) for name in names}, left_out=left_out)
 
 
 def _shards(path: Path) -> list[Path]:
@@ -274,7 +152,7 @@ def _parts(
 
 def _about(shard: Path, file: Any) -> dict[str, Any]:
     try:
-        about = json.loads((file.schema_arrow.metadata or {})[_KEY])
+        about = json.loads((file.schema_arrow.metadata or {})[KEY])
         if about["format"] != FORMAT:
             raise DataError(f"{shard}: format {about['format']}, expected {FORMAT}; update unmask")
         return {

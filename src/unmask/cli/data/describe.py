@@ -54,7 +54,10 @@ def text(figures: dict[str, Any]) -> str:
     for split, part in figures["splits"].items():
         lines += ["", *_classes(printable(split), part, figures["codes"])]
     lines += ["", "first rows", "  label  pixels"]
-    lines += [f"  {row['label']:5}  {str(row['pixels'])[:-1]}, ...]" for row in figures["first_rows"]]
+    lines += [
+        f"  {'-' if row['label'] < 0 else row['label']:>5}  {str(row['pixels'])[:-1]}, ...]"
+        for row in figures["first_rows"]
+    ]
     pixels = figures["pixels"]
     lines += [
         "",

@@ -1,0 +1,160 @@
+"""Splits: groups stay together, classes keep their shares, the file fits its data only."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_strategies import datasets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unmask.datasets import FaceDataset, Split, load_dataset
+from unmask.datasets.export import write_dataset
+from unmask.datasets.split_file import make_split
+from unmask.datasets.splits import fold_numbers, holdout_mask, linked_groups
+from unmask.errors import ConfigError, DataError, InputError
+from unmask.expressions import FER2013
+
+
+def made(labels: list[int], copies: list[int], subjects: list[str] | None = None) -> FaceDataset:
+    """Rows whose pixels are given by ``copies``: the same number, the same picture."""
+    images = np.array(copies, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8)
+    splits = np.full(len(labels), "Training")
+    named = None if subjects is None else np.array(subjects)
+    return FaceDataset("made", images, np.array(labels), FER2013, splits, "a" * 64, subjects=named)
+
+
+def parted(names: np.ndarray, groups: np.ndarray) -> list[int]:
+    """Groups that stand in more than one split."""
+    return [group for group in set(groups.tolist()) if len(set(names[groups == group].tolist())) > 1]
+
+
+def test_linked_groups_by_hand() -> None:
+    """Rows are linked by pixels and by subject, also over several steps; an unknown subject links nothing."""
+    dataset = made([0] * 7, [1, 1, 2, 3, 4, 5, 6], ["", "anna", "anna", "ben", "", "", "ben"])
+    groups = linked_groups(dataset)
+    together = [[0, 1, 2], [3, 6], [4], [5]]
+    assert sorted(np.flatnonzero(groups == group).tolist() for group in set(groups.tolist())) == together
+
+
+@settings(max_examples=60, deadline=None)
+@given(datasets(max_rows=30, side=3), st.sampled_from(["holdout", "kfold"]), st.booleans(), st.integers(0, 99))
+def test_a_group_is_never_parted(dataset: FaceDataset, method: str, stratify: bool, seed: int) -> None:
+    """Whatever the data: copies and rows of a subject lie on one side, and the same seed gives the same split."""
+    split = make_split(dataset, method, seed=seed, folds=3, fraction=0.3, stratify=stratify)
+    assert parted(split.names, dataset.groups) == []
+    if dataset.subjects is not None:
+        known = dataset.subjects != ""
+        _, subjects = np.unique(dataset.subjects, return_inverse=True)
+        assert parted(split.names[known], subjects[known]) == []
+    again = make_split(dataset, method, seed=seed, folds=3, fraction=0.3, stratify=stratify)
+    assert split.names.tolist() == again.names.tolist()
+
+
+def test_strata_keep_their_shares() -> None:
+    """A fifth of each class is held out, to within one group; each fold gets its share."""
+    labels = np.repeat([0, 1, 2], [1000, 100, 10])
+    groups = np.arange(len(labels))
+    mask = holdout_mask(groups, 0.2, seed=0, strata=labels)
+    assert np.bincount(labels[mask]).tolist() == [200, 20, 2]
+    folds = fold_numbers(groups, 5, seed=0, strata=labels)
+    assert [np.bincount(labels[folds == fold]).tolist() for fold in range(5)] == [[200, 20, 2]] * 5
+
+
+def test_strata_leave_the_plain_draw_as_it_was() -> None:
+    """Without strata the draw is the one that models in the package were made with."""
+    assert np.flatnonzero(holdout_mask(np.arange(12), 0.5, seed=0)).tolist() == [2, 4, 5, 7, 9, 11]
+
+
+def test_study_splits() -> None:
+    """The study's 80/20 takes a fifth, rounded down; its sample takes so many of each class and leaves the rest."""
+    dataset = made([0] * 20 + [1] * 15, list(range(35)))
+    assert (make_split(dataset, "study").names == "Validation").sum() == 7
+    sample = make_split(dataset, "study-sample", training=10, validation=5)
+    for code in (0, 1):
+        names = sample.names[dataset.labels == code].tolist()
+        assert (names.count("Training"), names.count("Validation")) == (10, 5)
+    assert len(sample.apply(dataset)) == 30  # unused rows are left out
+    with pytest.raises(DataError, match="class 1 has 15 rows"):
+        make_split(dataset, "study-sample", training=10, validation=6)
+
+
+def test_within_leaves_other_splits() -> None:
+    """Only the rows of one split are drawn from."""
+    dataset = made([0] * 20, list(range(20)))
+    dataset = dataclasses.replace(dataset, splits=np.repeat(["Training", "PublicTest"], 10))
+    split = make_split(dataset, "holdout", within="Training", fraction=0.3)
+    names, counts = np.unique(split.names, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
+        "PublicTest": 10,
+        "Training": 7,
+        "Validation": 3,
+    }
+
+
+def test_file_is_small_and_fits_its_data_only(tmp_path: Path) -> None:
+    """Written and read again it is the same; other data is refused; 28,709 rows take less than 10 KB."""
+    dataset = made(list(range(7)) * 3, list(range(21)))
+    split = make_split(dataset, "kfold", folds=3, seed=4)
+    split.write(tmp_path / "split.json")
+    read = Split.read(tmp_path / "split.json")
+    assert (read.names.tolist(), read.method, read.checksum) == (split.names.tolist(), split.method, split.checksum)
+    first = read.apply(dataset, fold=1)
+    assert sorted(set(first.splits.tolist())) == ["Training", "Validation"]
+    assert (first.splits == "Validation").sum() == (split.names == "fold1").sum()
+    with pytest.raises(ConfigError, match="3 folds"):
+        read.apply(dataset)
+    with pytest.raises(ConfigError, match="fold 4"):
+        read.apply(dataset, fold=4)
+    with pytest.raises(DataError, match="made for data of 21 rows"):
+        read.apply(dataclasses.replace(dataset, checksum="b" * 64), fold=1)
+    large = Split("a" * 64, np.random.default_rng(0).choice(["Training", "Validation"], 28709, p=[0.8, 0.2]), {})
+    large.write(tmp_path / "large.json")
+    assert (tmp_path / "large.json").stat().st_size < 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"rows": ["AAAA"]}, "damaged"),
+        ({"splits": {"Training": 1, "Validation": 1}}, "damaged"),
+        ({"data": {"rows": 10**12, "sha256": ""}}, "damaged"),
+        ({"data": None}, "no split file"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    """What was changed by hand is refused."""
+    path = tmp_path / "split.json"
+    make_split(made([0, 1, 2, 3], [1, 2, 3, 4]), "holdout", fraction=0.5, stratify=False).write(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=words):
+        Split.read(path)
+    path.write_text("{")
+    with pytest.raises(DataError, match="no split file"):
+        Split.read(path)
+    with pytest.raises(InputError, match="cannot be opened"):
+        Split.read(tmp_path / "none.json")
+
+
+def test_load_with_a_split(tmp_path: Path) -> None:
+    """load_dataset lays the file's splits over the data's own."""
+    dataset = made([0, 1] * 5, list(range(10)))
+    write_dataset(dataset, tmp_path / "set.csv")
+    make_split(load_dataset(tmp_path / "set.csv", cache=False), "holdout", fraction=0.4).write(tmp_path / "s.json")
+    loaded = load_dataset(tmp_path / "set.csv", split_file=tmp_path / "s.json", cache=False)
+    assert (loaded.splits == "Validation").sum() == 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"method": "other"}, {"method": "holdout", "fraction": 1.0}, {"method": "kfold", "folds": 1}]
+)
+def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+    """A value outside its range is named."""
+    with pytest.raises(ConfigError, match=r"unknown method|fraction 1.0|folds 1"):
+        make_split(made([0, 1], [0, 1]), **arguments)

@@ -1,0 +1,174 @@
+"""Whatever is written is read back the same: CSV, Parquet, folders; Parquet also in pieces."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_strategies import assert_same_rows, datasets
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unmask.datasets import FaceDataset, load_dataset, own_parquet, own_parquet_writing
+from unmask.datasets.export import WRITERS, write_dataset
+from unmask.errors import ConfigError, DataError, InputError
+from unmask.expressions import FER2013, FERPLUS
+
+MODEST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def form(name: str) -> str:
+    """The name, after a skip where its library is missing."""
+    if name == "parquet":
+        pytest.importorskip("pyarrow")
+    return name
+
+
+@pytest.mark.parametrize("to", WRITERS)
+@MODEST
+@given(datasets())
+def test_written_and_read_again(to: str, dataset: FaceDataset) -> None:
+    """Any data set comes back with the same rows in the same order, and writing does not change it."""
+    form(to)
+    before = dataset.images.copy()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("set.csv" if to == "csv" else "set")
+        write_dataset(dataset, path, to=to)
+        assert_same_rows(load_dataset(path, cache=False), dataset)
+    np.testing.assert_array_equal(dataset.images, before)
+
+
+@MODEST
+@given(datasets(), st.integers(1, 4))
+def test_parquet_parts_and_shards(dataset: FaceDataset, step: int) -> None:
+    """Parts written one after the other, in small shards and groups, are the whole; so is what is streamed."""
+    form("parquet")
+    parts = [dataset.select(np.arange(n, min(n + step, len(dataset)))) for n in range(0, len(dataset), step)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shards"
+        files = own_parquet_writing.write(parts, path, shard_rows=step)
+        assert len(files) == len(parts)
+        assert_same_rows(load_dataset(path), dataset)
+        streamed = list(own_parquet.stream(path, batch_rows=2))
+        assert max(len(batch) for batch in streamed) <= 2
+        assert_same_rows(own_parquet.joined(streamed), dataset)
+        shuffled = own_parquet.joined(list(own_parquet.stream(path, batch_rows=2, seed=1)))
+        assert sorted(image.tobytes() for image in shuffled.images) == sorted(i.tobytes() for i in dataset.images)
+
+
+def ramp(count: int) -> FaceDataset:
+    """Rows that can be told apart."""
+    images = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(count, 2, 2)
+    splits = np.where(np.arange(count) % 3 == 0, "PublicTest", "Training")
+    return FaceDataset("ramp", images, np.arange(count) % 7, FER2013, splits, "1" * 64)
+
+
+def test_stream_by_split_and_seed(tmp_path: Path) -> None:
+    """One split only; the same seed the same order, another seed another, across groups of rows."""
+    form("parquet")
+    own_parquet_writing.write(ramp(1200), tmp_path / "shards", shard_rows=1024)
+
+    def order(seed: int | None) -> list[int]:
+        batches = own_parquet.stream(tmp_path / "shards", split="PublicTest", seed=seed, batch_rows=100)
+        return [int(image.view("<u4")[0, 0]) for batch in batches for image in batch.images.reshape(-1, 1, 4)]
+
+    assert order(None) == list(range(0, 1200, 3))
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == list(range(0, 1200, 3))
+
+
+@pytest.mark.slow
+def test_streaming_keeps_memory(tmp_path: Path) -> None:
+    """Streaming three times as many rows holds no more of them: the peak of what NumPy and Python allocate stays."""
+    form("parquet")
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+
+    def part() -> FaceDataset:
+        images = rng.integers(0, 256, (512, 16, 16)).astype(np.uint8)
+        return FaceDataset("noise", images, np.zeros(512, np.int64), FER2013, np.full(512, "Training"), "0" * 64)
+
+    peaks = []
+    for parts in (4, 12):
+        path = tmp_path / str(parts)
+        own_parquet_writing.write((part() for _ in range(parts)), path, shard_rows=1024)
+        tracemalloc.start()
+        assert sum(len(batch) for batch in own_parquet.stream(path)) == parts * 512
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A place that is taken is refused for every form, and stays as it is."""
+    for to in WRITERS:
+        path = tmp_path / f"{to}.csv"
+        path.write_text("precious")
+        with pytest.raises(InputError, match="is there already"):
+            write_dataset(ramp(3), path, to=form(to))
+        assert path.read_text() == "precious"
+    with pytest.raises(ConfigError, match="did you mean 'parquet'"):
+        write_dataset(ramp(3), tmp_path / "x", to="parquett")
+
+
+def test_parts_must_agree(tmp_path: Path) -> None:
+    """Parts of two taxonomies are no one data set, and leave no torn file."""
+    form("parquet")
+    other = dataclasses.replace(ramp(3), taxonomy=FERPLUS)
+    with pytest.raises(DataError, match="must agree"):
+        own_parquet_writing.write([ramp(3), other], tmp_path / "x.parquet")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match="no rows"):
+        own_parquet_writing.write([], tmp_path / "y.parquet")
+
+
+def test_damaged_parquet_rows(tmp_path: Path) -> None:
+    """A picture that does not decode names shard and row; skip_bad lists it and reads the rest."""
+    form("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own_parquet_writing.write(ramp(5), tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    images = table["image"].to_pylist()
+    images[3]["bytes"] = b"\x89PNG\r\n\x1a\nrubbish"
+    table = table.set_column(0, table.schema.field(0), pa.array(images, table.schema.field(0).type))
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: row 3: .*--skip-bad"):
+        load_dataset(tmp_path / "a.parquet")
+    dataset = load_dataset(tmp_path / "a.parquet", skip_bad=True)
+    assert len(dataset) == 4
+    assert [entry.where for entry in dataset.left_out] == ["a.parquet, row 3"]
+
+
+def test_a_folder_with_a_path_that_leads_out(tmp_path: Path) -> None:
+    """rows.csv cannot make unmask read files outside of its folder."""
+    write_dataset(ramp(2), tmp_path / "own")
+    text = (tmp_path / "own/rows.csv").read_text().replace("PublicTest/angry/0.png", "../secret.png")
+    (tmp_path / "own/rows.csv").write_text(text)
+    with pytest.raises(DataError, match="a file inside the folder"):
+        load_dataset(tmp_path / "own")
+    shutil.rmtree(tmp_path / "own")
+
+
+def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
+    """A shard in which nothing can be read does not spoil the others; each row left out is listed once."""
+    form("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own_parquet_writing.write(ramp(5), tmp_path / "shards", shard_rows=1)
+    own_parquet_writing.write(ramp(3), tmp_path / "one.parquet")
+    table = pq.read_table(tmp_path / "one.parquet")
+    empty = pa.array([{"bytes": b"", "path": None}] * 3, table.schema.field(0).type)
+    pq.write_table(table.set_column(0, table.schema.field(0), empty), tmp_path / "shards" / "part-00000a.parquet")
+    dataset = load_dataset(tmp_path / "shards", skip_bad=True)
+    assert (len(dataset), len(dataset.left_out)) == (5, 3)
+    with pytest.raises(DataError, match="no picture in 'image'"):
+        load_dataset(tmp_path / "shards")
