@@ -223,6 +223,8 @@ def test_corrupted_figures(classifier: Classifier, noise: FaceDataset) -> None:
     assert entries[0]["accuracy"] == answers.figures()["accuracy"]
     alone = evaluate_corrupted(answers, predict_all, chosen=["turned"], seed=3)
     assert alone[1:] == entries[3:]
+    with pytest.raises(ConfigError, match="did you mean 'turned'"):
+        evaluate_corrupted(answers, predict_all, chosen=["turnd"])
 
 
 def test_measure_is_whole_and_ready_for_json() -> None:
@@ -272,6 +274,8 @@ def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], nois
     assert main(["evaluate", "small", "--data", data, "--by-subject"]) == 1
     assert main(["evaluate", "small", "--data", "x.csv", "--group-column", "a"]) == 2
     assert main(["evaluate", "small", "--data", "x.csv", "--groups", "a.csv", "--by-subject"]) == 2
+    assert main(["evaluate", "small", "--data", "x.csv", "--corruptions", "smal"]) == 2
     error = capsys.readouterr().err
     assert "does not say whom its rows show" in error
     assert "leave one out" in error
+    assert "did you mean 'small'" in error

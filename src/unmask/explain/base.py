@@ -136,6 +136,8 @@ def unseen_share(
     pads
         Above, left, below, right.
 
+    Examples
+    --------
     >>> round(unseen_share((1, 1), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)) * 9)
     8
     """
