@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make what docs/evaluation.md and docs/explain.md show of the model in the package: text in docs/made, pictures in docs/images.
-# usage: docs/make_measured.sh fer2013.csv    (two minutes)
+# usage: docs/make_measured.sh fer2013.csv    (some minutes)
 set -euo pipefail
 data=$(realpath "$1")
 cd "$(dirname "$0")/.."
