@@ -279,24 +279,25 @@ def test_a_layer_that_the_answer_does_not_rest_on(crop: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "kernel", "stride", "padding", "dead"),
+    ("size", "kernel", "stride", "dilation", "padding", "dead"),
     [
-        (48, 3, 2, 1, 0),  # an ordinary layer
-        (1, 3, 2, 1, 8),  # the study's last convolution: all but the middle
-        (2, 3, 2, 1, 5),  # one place, of which the upper and the left taps hang over
-        (1, 1, 1, 0, 0),
+        (48, 3, 2, 1, 1, 0),  # an ordinary layer
+        (1, 3, 2, 1, 1, 8),  # the study's last convolution: all but the middle
+        (2, 3, 2, 1, 1, 5),  # one place, of which the upper and the left taps hang over
+        (3, 3, 1, 3, 3, 8),  # taps three apart on a map of three: only the middle ones fall into it
+        (1, 1, 1, 1, 0, 0),
     ],
 )
-def test_unseen_taps_by_hand(size: int, kernel: int, stride: int, padding: int, dead: int) -> None:
+def test_unseen_taps_by_hand(size: int, kernel: int, stride: int, dilation: int, padding: int, dead: int) -> None:
     """Taps that only ever meet padding, counted on paper."""
-    share = unseen_share((size, size), (kernel, kernel), (stride, stride), (padding,) * 4)
+    share = unseen_share((size, size), (kernel, kernel), (stride, stride), (dilation, dilation), (padding,) * 4)
     assert share * kernel**2 == pytest.approx(dead)
 
 
 def test_main_blocks_by_hand() -> None:
     """The last map of each size, and the finest that a heat map can use."""
-    sizes = [(1, 48, 48), (8, 48, 48), (8, 24, 24), (8, 24, 24), (16, 3, 3), (32, 1, 1), (32,)]
-    layers = [Layer(str(number), "x", shape) for number, shape in enumerate(sizes)]
+    sizes = [(3, 50, 50), (8, 48, 48), (8, 24, 24), (8, 24, 24), (16, 3, 3), (32, 1, 1), (32,)]
+    layers = [Layer(str(number), "x", shape, parameters=number) for number, shape in enumerate(sizes)]
     assert main_blocks(layers) == ["1", "3", "4", "5"]
     assert heat_block(layers) == "4"
     assert heat_block(layers, least=20) == "3"

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.aligned import aligned
+from unmask.cli.text import aligned, names
 from unmask.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--by-subject", action="store_true", help="figures by person, where the data names them")
     parser.add_argument(
         "--corruptions",
-        action="store_true",
-        help="also measure on blurred, dark, noisy, small, turned and partly hidden crops",
+        nargs="?",
+        const="",
+        metavar="NAMES",
+        help="also measure on blurred, dark, noisy, small, turned and partly hidden crops; names with commas choose",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the damage done to crops (default: %(default)s)")
     parser.add_argument(
@@ -78,8 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.group_column and not arguments.groups:
         raise ConfigError("--group-column names a column of the file that --groups names; add it")
     from unmask.datasets import load_dataset
+    from unmask.evaluation.corruptions import check_corruptions
     from unmask.models import Classifier
 
+    check_corruptions(names(arguments.corruptions))
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
@@ -121,9 +125,10 @@ def _measure(
         answers = answers_of(classifiers)
         second = answers_of(against) if against else None
         damaged: list[dict[str, Any]] = []
-        if arguments.corruptions:
+        if arguments.corruptions is not None:
             predict = predictor(classifiers, answers.taxonomy, views=arguments.views, advance=progress.advance)
-            damaged = evaluate_corrupted(answers, predict, seed=arguments.seed)
+            chosen = names(arguments.corruptions) or None
+            damaged = evaluate_corrupted(answers, predict, chosen=chosen, seed=arguments.seed)
     return measure(answers, against=second, groups=groups, corruptions=damaged)
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.aligned import aligned
+from unmask.cli.text import aligned, names
 from unmask.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         network,
         crop,
         head=arguments.head,
-        blocks=_names(arguments.blocks) or (),
-        methods=_names(arguments.methods),
+        blocks=names(arguments.blocks),
+        methods=names(arguments.methods) or None,
     )
     written = write_explanation(arguments.out, explanation, source=Path(arguments.image).name)
     if arguments.format == "json":
@@ -89,10 +89,6 @@ def face_crop(image: str, size: int, *, detector: str | None, face: int | None) 
     if not 0 <= face < len(found):
         raise InputError(f"{image}: has {len(found)} faces, so --face is 0 to {len(found) - 1}, not {face}")
     return crop(picture, found[face], size=size)
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _layers_json(network: OpenNetwork) -> str:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import ConfigError, suggest
 from unmask.evaluation.answers import Answers, Predictor
 from unmask.evaluation.metrics import evaluate_probs
 
@@ -67,6 +68,13 @@ def register_corruption(corruption: Corruption) -> None:
 def corruptions() -> dict[str, Corruption]:
     """Every registered way by its name, in order of registration."""
     return dict(_CORRUPTIONS)
+
+
+def check_corruptions(names: Sequence[str]) -> None:
+    """Raise ConfigError for a name that is not registered."""
+    for name in names:
+        if name not in _CORRUPTIONS:
+            raise ConfigError(f"unknown corruption '{name}'; {suggest(name, _CORRUPTIONS)}")
 
 
 def blur(crops: Crops, sigma: float, generator: np.random.Generator) -> Crops:
@@ -151,11 +159,17 @@ def evaluate_corrupted(
     seed
         Each way and strength draws from a generator of its own, so leaving one out changes no other.
 
+    Raises
+    ------
+    ConfigError
+        A name that is not registered.
+
     Returns
     -------
     Entries ready for JSON: ``corruption``, ``strength`` in words, and the figures of
     :func:`unmask.evaluation.metrics.evaluate_probs`.
     """
+    check_corruptions(chosen or ())
     entries = [_entry("none", "", answers.probs, answers)]
     for number, corruption in enumerate(_CORRUPTIONS.values()):
         if chosen is not None and corruption.name not in chosen:

@@ -95,9 +95,10 @@ class OpenNetwork(Protocol):
 
 def main_blocks(layers: Sequence[Layer]) -> list[str]:
     """The last map of each size, from large to small: where a network halves what it sees, a block has ended."""
+    learned = next((n for n, layer in enumerate(layers) if layer.parameters), 0)  # before it, a map is the crop itself
     last: dict[tuple[int, ...], str] = {}
-    for layer in layers:
-        if layer.is_map and layer.shape[0] > 1:  # one channel is the crop itself, made ready
+    for layer in layers[learned:]:
+        if layer.is_map:
             last.pop(layer.shape[1:], None)
             last[layer.shape[1:]] = layer.name
     return list(last.values())
@@ -121,25 +122,29 @@ def check_maps(layers: Sequence[Layer], names: Sequence[str]) -> None:
             raise DataError(f"no layer '{name}' with a map; {suggest(name, maps)}")
 
 
-def unseen_share(size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]) -> float:
+def unseen_share(
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], pads: Sequence[int]
+) -> float:
     """Share of a convolution's taps that only ever meet padding.
 
     Parameters
     ----------
     size
         Height and width of the input.
-    kernel, strides
+    kernel, strides, dilations
         Of the convolution, along height and width.
     pads
         Above, left, below, right.
 
-    >>> round(unseen_share((1, 1), (3, 3), (2, 2), (1, 1, 1, 1)) * 9)
+    Examples
+    --------
+    >>> round(unseen_share((1, 1), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)) * 9)
     8
     """
     seen = 1.0
     for axis in range(2):
         before, after = pads[axis], pads[axis + 2]
-        starts = range(-before, size[axis] + after - kernel[axis] + 1, strides[axis])
-        taps = [any(0 <= start + tap < size[axis] for start in starts) for tap in range(kernel[axis])]
-        seen *= sum(taps) / kernel[axis]
+        taps = [tap * dilations[axis] for tap in range(kernel[axis])]
+        starts = range(-before, size[axis] + after - taps[-1], strides[axis])
+        seen *= sum(any(0 <= start + tap < size[axis] for start in starts) for tap in taps) / kernel[axis]
     return 1.0 - seen

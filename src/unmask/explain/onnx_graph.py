@@ -197,6 +197,7 @@ def _conv_costs(node: onnx.NodeProto, weight: NDArray[Any], sizes: Mapping[str, 
         sizes[node.input[0]][2:],
         weight.shape[2:],
         attributes.get("strides", [1, 1]),
+        attributes.get("dilations", [1, 1]),
         attributes.get("pads", [0, 0, 0, 0]),
     )
     return {"macs": macs, "unseen": round(weight.size * share)}

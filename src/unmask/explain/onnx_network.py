@@ -14,12 +14,11 @@ from unmask.explain import onnx_graph
 from unmask.explain.base import Crop, Layer, Maps, check_maps
 from unmask.models import Classifier, Head, ModelCard, ModelFile
 
-STEPS = (1.0, 0.003)
-"""How far a channel is moved to either side, in root mean squares of the map: far where the graph behind is straight,
-which leaves the least rounding, and else so little that few of its bends lie in between."""
+STEPS = (1.0, 0.01, 0.003)
+"""How far a channel is moved to either side, in root mean squares of the map. Far is best where the graph behind is
+straight, for it leaves the least rounding; near is best where it bends. What up and down differ by shows both."""
 
-_STRAIGHT = 1e-4
-"""Share of a gain that may differ between up and down in a graph that counts as straight."""
+_STRAIGHT = 1e-4  # share of the gains by which up and down may differ where no other step need be tried
 
 _BATCH = 32  # channels that are moved together, which bounds the memory
 
@@ -74,17 +73,24 @@ class OnnxNetwork:
     def channel_gradients(self, crop: Crop, name: str, head: Head) -> NDArray[np.float64]:
         """See :class:`unmask.explain.OpenNetwork`."""
         maps = self.maps(crop, [name])[name]
-        channels, height, width = maps.shape
+        height, width = maps.shape[1:]
         reach = float(np.sqrt(np.square(maps, dtype=np.float64).mean())) or 1.0
         here = self._run_tail(maps[None], crop, name, head)
+        best, least = np.zeros((len(maps), here.shape[1])), np.inf
         for step in (share * reach for share in STEPS):
-            moves = np.eye(channels, dtype=np.float32)[:, :, None, None] * np.float32(step)  # (C, C, 1, 1)
-            parts = np.array_split(moves, -(-channels // _BATCH))
-            up = np.concatenate([self._run_tail(maps + part, crop, name, head) for part in parts])
-            down = np.concatenate([self._run_tail(maps - part, crop, name, head) for part in parts])
-            if np.abs(up + down - 2 * here).max() <= _STRAIGHT * np.abs(up - down).max():
+            up, down = (self._moved(maps, move, crop, name, head) for move in (step, -step))
+            uneven = float(np.linalg.norm(up + down - 2 * here)) / max(float(np.linalg.norm(up - down)), 1e-30)
+            if uneven < least:
+                best, least = (up - down) / (2 * step * height * width), uneven
+            if least <= _STRAIGHT:
                 break
-        return np.asarray((up - down).T / (2 * step * height * width))
+        return best.T
+
+    def _moved(self, maps: Maps, step: float, crop: Crop, name: str, head: Head) -> NDArray[np.float64]:
+        """Logits ``(C, classes)`` with one channel after the other moved by ``step`` at all its places."""
+        moves = np.eye(len(maps), dtype=np.float32)[:, :, None, None] * np.float32(step)  # (C, C, 1, 1)
+        parts = np.array_split(moves, -(-len(maps) // _BATCH))
+        return np.concatenate([self._run_tail(maps + part, crop, name, head) for part in parts])
 
     def filters(self) -> NDArray[np.float32]:
         """See :class:`unmask.explain.OpenNetwork`."""

@@ -178,10 +178,11 @@ def _conv_macs(module: nn.Conv2d, shape: tuple[int, ...]) -> int:
 
 def _conv_unseen(module: nn.Conv2d, inputs: Tensor) -> int:
     if isinstance(module.padding, str):
-        pads = [0, 0] if module.padding == "valid" else [(side - 1) // 2 for side in module.kernel_size]
+        reach = zip(module.kernel_size, module.dilation, strict=True)
+        pads = [0, 0] if module.padding == "valid" else [(side - 1) * apart // 2 for side, apart in reach]
     else:
         pads = list(module.padding)
-    share = unseen_share(tuple(inputs.shape[2:]), module.kernel_size, module.stride, (*pads, *pads))
+    share = unseen_share(tuple(inputs.shape[2:]), module.kernel_size, module.stride, module.dilation, (*pads, *pads))
     return round(module.weight.numel() * share)
 
 

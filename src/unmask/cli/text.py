@@ -1,8 +1,17 @@
-"""Tables on a terminal."""
+"""Text in and out of a terminal: lists of names, and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def names(text: str | None) -> list[str]:
+    """Names that commas part; none of None.
+
+    >>> names("small, mouth hidden")
+    ['small', 'mouth hidden']
+    """
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
