@@ -366,3 +366,28 @@ def test_listeners(bars: FaceDataset, tmp_path: Path) -> None:
     assert heard.count("epoch") == 1
     assert heard.count("batch") == len(trainer.history_[0]["batch_losses"])
     assert any(path.name.startswith("events") for path in (tmp_path / "log").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("recipe", "file"),
+    [
+        ("vgg19", "vgg19_expanded_from_vgg16_imagenet_fp16.safetensors"),
+        ("mobilenet_imagenet", "mobilenet_v2-b0353104.pth"),
+        ("mobilenet_face", "mobilenet_vggface2_hse.safetensors"),
+        ("mobilenet_scratch", ""),
+    ],
+)
+def test_transfer_recipes_run(data_folder: Path, tmp_path: Path, bars: FaceDataset, recipe: str, file: str) -> None:
+    """The committed recipes take their weights, learn with the trunk frozen, and then with all of it."""
+    overrides = [f"initial={data_folder / 'weights' / file}"] if file else []
+    config = load_config(Path(__file__).parents[1] / "recipes" / f"{recipe}.toml", [*overrides, "batch_size=12"])
+    few = bars.select(np.arange(0, 300, 10))  # 24 rows of Training: two steps an epoch, 1 of them held out
+    trainer = Trainer(config, few, tmp_path)
+    trunk = next(trainer.network.parameters()).clone()
+    trainer.fit(until=config.transfer.frozen_epochs)
+    assert torch.equal(next(trainer.network.parameters()), trunk)
+    trainer.fit(until=config.transfer.frozen_epochs + 1)
+    assert not torch.equal(next(trainer.network.parameters()), trunk)
+    assert all(np.isfinite(record["train_loss"]) for record in trainer.history_)
