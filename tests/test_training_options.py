@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 
 from data_sets import make_bars
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, DataError, ModelError
@@ -26,7 +27,7 @@ from unmask.training.config import Distillation, TrainConfig, Transfer, load_con
 from unmask.training.distil import teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
-from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, set_rate
+from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.precision import memory_format, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
 
@@ -174,6 +175,18 @@ def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes
     plain = Trainer(TINY, bars, tmp_path / "plain")
     plain.fit()
     assert not torch.equal(weights(plain.kept), weights(whole.kept)) or "patience" in changes
+
+
+def test_the_running_average_forgets_its_beginning() -> None:
+    """After 40 steps at a decay of 0.999 the average is near the weights, not near where they began."""
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = AveragedModel(network, multi_avg_fn=running_average(0.999))
+    average.update_parameters(network)
+    nn.init.ones_(network.weight)
+    for _ in range(40):
+        average.update_parameters(network)
+    assert 0.99 < float(average.module.get_parameter("weight")) <= 1
 
 
 def test_class_factors_by_hand(bars: FaceDataset) -> None:
