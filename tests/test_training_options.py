@@ -269,6 +269,12 @@ def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path)
         Trainer(dataclasses.replace(TINY, network="study", arguments={}, initial=str(tmp_path / "run")), bars, tmp_path)
 
 
+def test_patience_without_rows_to_watch(bars: FaceDataset, tmp_path: Path) -> None:
+    """Where so few rows are there that none is held out, a run with patience is refused before it starts."""
+    with pytest.raises(ConfigError, match="holds none out"):
+        Trainer(dataclasses.replace(TINY, patience=1, holdout=0.01), bars.select(np.arange(20)), tmp_path)
+
+
 def test_splits_by_name(bars: FaceDataset, tmp_path: Path) -> None:
     """Other names of splits are taken from the recipe, copies are kept when asked, and a missing split is named."""
     renamed = dataclasses.replace(bars, splits=np.where(bars.splits == "Training", "mine", "theirs"))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
 from unmask.networks.weights import load_weights
@@ -79,6 +79,8 @@ class Trainer:
         )
         self.training = self._targets(rows, list(heads))
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
+        if config.patience and self.held is None:
+            raise ConfigError(f"holdout = {config.holdout} of so few rows holds none out, and patience needs some")
 
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
