@@ -55,6 +55,12 @@ def bars() -> FaceDataset:
     return make_bars()
 
 
+@pytest.fixture(scope="module")
+def plain(bars: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> Tensor:
+    """The weights of the run without any option."""
+    return weights(Trainer(TINY, bars, tmp_path_factory.mktemp("plain")).fit())
+
+
 def weights(network: nn.Module) -> Tensor:
     """All parameters in one row."""
     row: Tensor = torch.cat([p.detach().flatten() for p in network.parameters()])
@@ -163,7 +169,9 @@ def test_climbing_returns_to_the_bit() -> None:
     ],
     ids=lambda changes: "-".join(changes),
 )
-def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_every_option_resumes_exactly(
+    bars: FaceDataset, plain: Tensor, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     """Each option changes the run, and a run that is stopped after an epoch ends as an unbroken one, bit for bit."""
     config = dataclasses.replace(TINY, **changes)
     whole, broken = Trainer(config, bars, tmp_path / "whole"), Trainer(config, bars, tmp_path / "broken")
@@ -172,9 +180,7 @@ def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes
     resumed = Trainer(config, bars, tmp_path / "broken")
     resumed.fit(resume=True)
     assert torch.equal(weights(resumed.kept), weights(whole.kept))
-    plain = Trainer(TINY, bars, tmp_path / "plain")
-    plain.fit()
-    assert not torch.equal(weights(plain.kept), weights(whole.kept)) or "patience" in changes
+    assert not torch.equal(plain, weights(whole.kept)) or "patience" in changes
 
 
 def test_the_running_average_forgets_its_beginning() -> None:
@@ -254,6 +260,7 @@ def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> Non
     assert not torch.equal(trained(bars, 0.5), trained(wrong, 0.5))
 
 
+@pytest.mark.slow
 def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path) -> None:
     """``initial`` takes a model folder, or a run that is not finished (then its averaged weights)."""
     run = Trainer(TINY, bars, tmp_path / "run")
@@ -275,6 +282,7 @@ def test_patience_without_rows_to_watch(bars: FaceDataset, tmp_path: Path) -> No
         Trainer(dataclasses.replace(TINY, patience=1, holdout=0.01), bars.select(np.arange(20)), tmp_path)
 
 
+@pytest.mark.slow
 def test_splits_by_name(bars: FaceDataset, tmp_path: Path) -> None:
     """Other names of splits are taken from the recipe, copies are kept when asked, and a missing split is named."""
     renamed = dataclasses.replace(bars, splits=np.where(bars.splits == "Training", "mine", "theirs"))
