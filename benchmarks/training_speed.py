@@ -3,8 +3,8 @@
 The bare loop has its batches ready as tensors and does nothing but forward, backward and the optimiser's step; unmask's
 loop also draws, augments, averages and records. The two run in turn, so that a busy machine is fair to both.
 
-The second part times VGG-19's training steps and matrix products in each number format that the processor multiplies in,
-and gives both in GFLOP/s; a training step counts as three forward passes, of two operations a multiply-add.
+The second part times VGG-19's training steps and matrix products in each number format that the processor multiplies
+in, and gives both in GFLOP/s; a training step counts as three forward passes, of two operations a multiply-add.
 
 usage: python benchmarks/training_speed.py [--networks study resnet vgg19] [--rounds 5] [--steps 8] [--threads N]
                                            [--batch 128] [--json FILE]

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 
 from data_sets import make_bars
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, DataError, ModelError
@@ -26,7 +27,7 @@ from unmask.training.config import Distillation, TrainConfig, Transfer, load_con
 from unmask.training.distil import teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
-from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, set_rate
+from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.precision import memory_format, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
 
@@ -52,6 +53,12 @@ TINY = TrainConfig(
 def bars() -> FaceDataset:
     """See ``data_sets.make_bars``."""
     return make_bars()
+
+
+@pytest.fixture(scope="module")
+def plain(bars: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> Tensor:
+    """The weights of the run without any option."""
+    return weights(Trainer(TINY, bars, tmp_path_factory.mktemp("plain")).fit())
 
 
 def weights(network: nn.Module) -> Tensor:
@@ -162,7 +169,9 @@ def test_climbing_returns_to_the_bit() -> None:
     ],
     ids=lambda changes: "-".join(changes),
 )
-def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_every_option_resumes_exactly(
+    bars: FaceDataset, plain: Tensor, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     """Each option changes the run, and a run that is stopped after an epoch ends as an unbroken one, bit for bit."""
     config = dataclasses.replace(TINY, **changes)
     whole, broken = Trainer(config, bars, tmp_path / "whole"), Trainer(config, bars, tmp_path / "broken")
@@ -171,9 +180,19 @@ def test_every_option_resumes_exactly(bars: FaceDataset, tmp_path: Path, changes
     resumed = Trainer(config, bars, tmp_path / "broken")
     resumed.fit(resume=True)
     assert torch.equal(weights(resumed.kept), weights(whole.kept))
-    plain = Trainer(TINY, bars, tmp_path / "plain")
-    plain.fit()
-    assert not torch.equal(weights(plain.kept), weights(whole.kept)) or "patience" in changes
+    assert not torch.equal(plain, weights(whole.kept)) or "patience" in changes
+
+
+def test_the_running_average_forgets_its_beginning() -> None:
+    """After 40 steps at a decay of 0.999 the average is near the weights, not near where they began."""
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = AveragedModel(network, multi_avg_fn=running_average(0.999))
+    average.update_parameters(network)
+    nn.init.ones_(network.weight)
+    for _ in range(40):
+        average.update_parameters(network)
+    assert 0.99 < float(average.module.get_parameter("weight").detach()) <= 1
 
 
 def test_class_factors_by_hand(bars: FaceDataset) -> None:
@@ -241,6 +260,7 @@ def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> Non
     assert not torch.equal(trained(bars, 0.5), trained(wrong, 0.5))
 
 
+@pytest.mark.slow
 def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path) -> None:
     """``initial`` takes a model folder, or a run that is not finished (then its averaged weights)."""
     run = Trainer(TINY, bars, tmp_path / "run")
@@ -256,6 +276,13 @@ def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path)
         Trainer(dataclasses.replace(TINY, network="study", arguments={}, initial=str(tmp_path / "run")), bars, tmp_path)
 
 
+def test_patience_without_rows_to_watch(bars: FaceDataset, tmp_path: Path) -> None:
+    """Where so few rows are there that none is held out, a run with patience is refused before it starts."""
+    with pytest.raises(ConfigError, match="holds none out"):
+        Trainer(dataclasses.replace(TINY, patience=1, holdout=0.01), bars.select(np.arange(20)), tmp_path)
+
+
+@pytest.mark.slow
 def test_splits_by_name(bars: FaceDataset, tmp_path: Path) -> None:
     """Other names of splits are taken from the recipe, copies are kept when asked, and a missing split is named."""
     renamed = dataclasses.replace(bars, splits=np.where(bars.splits == "Training", "mine", "theirs"))
@@ -366,3 +393,28 @@ def test_listeners(bars: FaceDataset, tmp_path: Path) -> None:
     assert heard.count("epoch") == 1
     assert heard.count("batch") == len(trainer.history_[0]["batch_losses"])
     assert any(path.name.startswith("events") for path in (tmp_path / "log").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("recipe", "file"),
+    [
+        ("vgg19", "vgg19_expanded_from_vgg16_imagenet_fp16.safetensors"),
+        ("mobilenet_imagenet", "mobilenet_v2-b0353104.pth"),
+        ("mobilenet_face", "mobilenet_vggface2_hse.safetensors"),
+        ("mobilenet_scratch", ""),
+    ],
+)
+def test_transfer_recipes_run(data_folder: Path, tmp_path: Path, bars: FaceDataset, recipe: str, file: str) -> None:
+    """The committed recipes take their weights, learn with the trunk frozen, and then with all of it."""
+    overrides = [f"initial={data_folder / 'weights' / file}"] if file else []
+    config = load_config(Path(__file__).parents[1] / "recipes" / f"{recipe}.toml", [*overrides, "batch_size=12"])
+    few = bars.select(np.arange(0, 300, 10))  # 24 rows of Training: two steps an epoch, 1 of them held out
+    trainer = Trainer(config, few, tmp_path)
+    trunk = next(trainer.network.parameters()).clone()
+    trainer.fit(until=config.transfer.frozen_epochs)
+    assert torch.equal(next(trainer.network.parameters()), trunk)
+    trainer.fit(until=config.transfer.frozen_epochs + 1)
+    assert not torch.equal(next(trainer.network.parameters()), trunk)
+    assert all(np.isfinite(record["train_loss"]) for record in trainer.history_)

@@ -128,7 +128,7 @@ def test_two_processes_learn_as_one(tmp_path: Path) -> None:
     """Two processes end with the same weights, which are, to rounding, those of one process with the same batches."""
     (tmp_path / "script.py").write_text(TOGETHER)
     arguments = [str(tmp_path / "script.py"), str(tmp_path), str(Path(__file__).parent)]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run([*torchrun, *arguments], check=True, capture_output=True, env=environment(), timeout=240)
     assert (tmp_path / "checkpoint.safetensors").exists()
     (tmp_path / "checkpoint.safetensors").unlink()

@@ -214,6 +214,7 @@ def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, caps
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
+@pytest.mark.slow
 def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run ends with a model and its int8 form; it is not overwritten, and its saved configuration is a recipe."""
     config, data = files

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +44,9 @@ def to_onnx(network: nn.Module, heads: list[str], size: int) -> onnx.ModelProto:
     network = copy.deepcopy(network).float().cpu().eval()
     wrapped = CropsToLogits(network.fused() if isinstance(network, FaceNetwork) else network, heads).eval()
     example = torch.zeros((2, size, size), dtype=torch.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations, which users cannot act on
+    # The exporter warns of its own deprecations and of libraries that it could use; users cannot act on either.
+    with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter._registration"):
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             wrapped,
             (example,),
@@ -62,6 +66,18 @@ def to_onnx(network: nn.Module, heads: list[str], size: int) -> onnx.ModelProto:
     del model.graph.metadata_props[:]
     del model.graph.value_info[:]
     return model
+
+
+@contextmanager
+def quiet(logger: str | None = None) -> Iterator[None]:
+    """A logger, the root one by default, that reports errors alone for a while."""
+    named = logging.getLogger(logger)
+    level = named.level
+    named.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        named.setLevel(level)
 
 
 def store_as_fp16(model: onnx.ModelProto, *, at_least: int = 256) -> onnx.ModelProto:

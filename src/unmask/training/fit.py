@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
 from unmask.networks.weights import load_weights
@@ -23,7 +23,7 @@ from unmask.training.checkpoint import restore_run, save_run
 from unmask.training.config import TrainConfig, save_config
 from unmask.training.distil import teacher_shares
 from unmask.training.mixing import mixed
-from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, set_rate
+from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.parallel import ALONE, Parallel
 from unmask.training.precision import autocast, memory_format, resolve_precision
 from unmask.training.targets import (
@@ -79,14 +79,14 @@ class Trainer:
         )
         self.training = self._targets(rows, list(heads))
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
+        if config.patience and self.held is None:
+            raise ConfigError(f"holdout = {config.holdout} of so few rows holds none out, and patience needs some")
 
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
         self.initial = load_weights(network, config.initial) if config.initial else None
         self.network = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-        )
+        self.average = AveragedModel(self.network, multi_avg_fn=running_average(config.ema_decay), use_buffers=True)
         self.optimizer = make_optimiser(self.network, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self._running: nn.Module = self.network

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unmask.networks import FaceNetwork
 from unmask.training.config import TrainConfig
@@ -68,6 +69,19 @@ def freeze(network: FaceNetwork, learning: int) -> None:
         for module in modules:
             module.train(learns)
             module.requires_grad_(learns)
+
+
+def running_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential average for :class:`torch.optim.swa_utils.AveragedModel` that forgets its beginning.
+
+    Over the first steps the decay rises from 0.1 to what is asked for; a short run would else keep its random start.
+    """
+
+    def update(averaged: Any, current: Any, count: Any) -> None:
+        steps = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)
+
+    return update
 
 
 @contextmanager

@@ -12,7 +12,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 def resolve_precision(precision: str, device: torch.device) -> str:
     """``fp32``, ``bf16`` or ``fp16``: what is asked for, or with ``auto`` bf16 where the hardware multiplies in it.
 
-    Processors without such instructions compute bf16 some ten times slower than fp32, so ``auto`` leaves it there.
+    Processors without such instructions compute bf16 far more slowly than fp32, so ``auto`` leaves it there.
 
     Raises
     ------

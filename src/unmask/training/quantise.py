@@ -6,10 +6,7 @@ of QuantizeLinear and DequantizeLinear that ONNX Runtime runs as whole numbers. 
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 
 from unmask.errors import DataError
+from unmask.training.export import quiet
 
 _QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Relu", "MaxPool")
 CALIBRATION_IMAGES = 512
@@ -58,7 +56,8 @@ def quantise(graph: onnx.ModelProto, images: NDArray[np.uint8], *, batch: int = 
     named.CopyFrom(graph)
     for number, node in enumerate(named.graph.node):
         node.name = node.name or f"node_{number}"
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    # The quantiser advises on the root logger to prepare the graph, which the export has done already.
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
         quantize_static(
             named,
@@ -89,14 +88,3 @@ def _before_first_convolution(model: onnx.ModelProto) -> list[str]:
             names.append(node.name)
             waiting += [made_by.get(name) for name in node.input]
     return names
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The quantiser advises on the root logger to prepare the graph, which the export has done already."""
-    logger, level = logging.getLogger(), logging.getLogger().level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
