@@ -14,7 +14,7 @@ DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    from unmask.cli import benchmark, evaluate, models, read, train
+    from unmask.cli import benchmark, evaluate, models, read, study, train
 
     parser = argparse.ArgumentParser(
         prog="unmask",
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    for module in (read, models, train, evaluate, benchmark):
+    for module in (read, models, study, train, evaluate, benchmark):
         module.add_parser(verbs)
     return parser
 
