@@ -315,7 +315,7 @@ def test_a_name_is_given_once(register: Any, name: str) -> None:
 
 def test_features_made_of_others() -> None:
     """A configuration names parts by their tables; unknown tables and circles are refused."""
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "hog": {"cell": 8},
         "patterns": {"kind": "lbp_histogram"},
         "two": {"kind": "union", "parts": ["hog", "patterns"]},
@@ -326,7 +326,7 @@ def test_features_made_of_others() -> None:
     built = resolve("mirror", tables)
     assert isinstance(built, Mirrored)
     assert isinstance(built.feature, Union)
-    assert built.feature.parts[0].cell == 8  # type: ignore[attr-defined]
+    assert built.feature.parts[0].cell == 8
     with pytest.raises(ConfigError, match="made of itself"):
         resolve("circle", tables)
     with pytest.raises(ConfigError, match="did you mean 'hog'"):

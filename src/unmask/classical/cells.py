@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.classical.base import Features, ImageFeature, Images
-from unmask.classical.classifiers import grid_of, last_step, logits
+from unmask.classical.classifiers import grid_of, logits
 from unmask.classical.plan import FullProtocol, Plan
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.splits import holdout_mask
@@ -109,7 +109,7 @@ def run_small(
 def _searched(search: Any, features: Features, labels: Labels) -> dict[str, Any]:
     """The best options that a search finds."""
     with warnings.catch_warnings():
-        # Halving tells of every candidate that it drops, and a fold of a small draw may lack a value that trees split at.
+        # Halving tells of every candidate that it drops.
         warnings.simplefilter("ignore", category=UserWarning)
         search.fit(features, labels)
     best: dict[str, Any] = search.best_params_
@@ -225,12 +225,12 @@ def _microseconds(feature: ImageFeature, classifier: Any, images: Images) -> flo
     return 1e6 * (time.perf_counter() - started) / len(images)
 
 
-def learned_bytes(fitted: Any, *, seen: set[int] | None = None) -> int:
+def learned_bytes(fitted: Any, *, seen: dict[int, Any] | None = None) -> int:
     """Bytes of all arrays that a fitted estimator holds, trees included; each array counts once."""
-    seen = set() if seen is None else seen
+    seen = {} if seen is None else seen
     if id(fitted) in seen:
         return 0
-    seen.add(id(fitted))
+    seen[id(fitted)] = fitted  # kept, so that no other object takes its place in memory meanwhile
     if isinstance(fitted, np.ndarray) and fitted.dtype != object:
         return int(fitted.nbytes)
     if isinstance(fitted, dict):
@@ -243,15 +243,3 @@ def learned_bytes(fitted: Any, *, seen: set[int] | None = None) -> int:
     else:
         return 0
     return sum(learned_bytes(part, seen=seen) for part in list(parts))
-
-
-__all__ = [
-    "Draw",
-    "FullFeatures",
-    "FullRows",
-    "balanced_draw",
-    "last_step",
-    "learned_bytes",
-    "run_full",
-    "run_small",
-]

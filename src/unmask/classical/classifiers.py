@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -19,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
 from unmask.classical.kernels import LocalSVM, MirrorSVC
-from unmask.classical.scaling import UnitScale
+from unmask.classical.scaling import Components, UnitScale
 from unmask.errors import ConfigError, UnknownModelError, suggest
 
 _CLASSIFIERS: dict[str, Callable[..., ClassifierMixin]] = {}
@@ -82,18 +81,7 @@ def logits(classifier: Any, features: NDArray[np.float32]) -> NDArray[np.float64
     """Scores ``(N, classes)`` whose softmax, at some temperature, is a probability: decisions, or log shares."""
     if hasattr(classifier, "decision_function"):
         return np.asarray(classifier.decision_function(features), dtype=np.float64)
-    return np.log(np.maximum(classifier.predict_proba(features), 1e-4))
-
-
-class ReducedPCA(PCA):  # type: ignore[misc]  # scikit-learn has no types
-    """PCA that keeps all components where there are fewer than asked for, as in small folds."""
-
-    def _fit(self, X: NDArray[np.float32]) -> Any:  # noqa: N803  # scikit-learn's name
-        wanted, self.n_components = self.n_components, min(self.n_components, *X.shape)
-        try:
-            return super()._fit(X)
-        finally:
-            self.n_components = wanted
+    return np.asarray(np.log(np.maximum(classifier.predict_proba(features), 1e-4)))
 
 
 def _forest(*, seed: int, **options: Any) -> ClassifierMixin:
@@ -115,7 +103,7 @@ def _svc(*, seed: int, **options: Any) -> ClassifierMixin:
 
 def _pca_svc(*, seed: int, components: int = 200, **options: Any) -> ClassifierMixin:
     svc = SVC(**{"gamma": 1.0, "cache_size": 500, **options}, random_state=seed)
-    return make_pipeline(ReducedPCA(components, random_state=seed), UnitScale(), svc)
+    return make_pipeline(Components(components=components, seed=seed), UnitScale(), svc)
 
 
 def _linear_svc(*, seed: int, **options: Any) -> ClassifierMixin:

@@ -83,7 +83,8 @@ class Gabor(ImageFeature):
         cell = self.side_ // self.grid
         answers = self.answers(images)
         shape = (len(images), len(self.filters_), self.grid, cell, self.grid, cell)
-        return np.sqrt(answers.reshape(shape).mean(axis=(3, 5))).reshape(len(images), -1)
+        means = answers.reshape(shape).mean(axis=(3, 5))
+        return np.asarray(np.sqrt(means)).reshape(len(images), -1)
 
     def to_graph(self, graph: Graph, crops: str) -> str:
         grey = graph.op("Unsqueeze", graph.op("Cast", crops, to=graph.FLOAT), graph.constant(np.array([1])))

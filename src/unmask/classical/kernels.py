@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class MirrorSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         even = (features[:, :middle] + features[:, middle:]) / 2
         odd = (features[:, :middle] - features[:, middle:]) / 2
         mean = even.mean(axis=0)
-        values, axes = zip(*[_principal_axes(half, self.components) for half in (even - mean, odd)], strict=True)
+        values, axes = zip(*(_principal_axes(half, self.components) for half in (even - mean, odd)), strict=True)
         order = np.argsort(-np.concatenate(values))[: self.components]
         counts = (int((order < len(values[0])).sum()), int((order >= len(values[0])).sum()))
         first, second = (kept[:, :count] for kept, count in zip(axes, counts, strict=True))
@@ -116,8 +116,9 @@ class MirrorSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         return votes_graph(graph, decisions, len(self.classes_))
 
 
-def _principal_axes(half: Matrix, most: int) -> tuple[Matrix, Matrix]:
+def _principal_axes(half: NDArray[Any], most: int) -> tuple[Matrix, Matrix]:
     """Variances, highest first, and axes ``(D, K)`` of centred rows."""
+    half = np.asarray(half, dtype=np.float32)
     values, axes = np.linalg.eigh(half.T @ half / np.float32(len(half)))
     return values[::-1][:most], axes[:, ::-1][:, :most]
 

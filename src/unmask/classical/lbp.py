@@ -125,7 +125,7 @@ class LbpHistogram(ImageFeature):
         index = (first + cells) * bins + table[codes]
         counts = np.bincount(index.ravel(), minlength=len(codes) * self.grid**2 * bins)
         shares = counts.reshape(len(codes), -1).astype(np.float32) / cell**2
-        return np.sqrt(shares) if self.root else shares
+        return np.asarray(np.sqrt(shares) if self.root else shares, dtype=np.float32)
 
     def to_graph(self, graph: Graph, crops: str) -> str:
         table = self._table().astype(np.int64)

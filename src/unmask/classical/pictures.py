@@ -79,7 +79,7 @@ def reconstructions(feature: Eigenfaces, images: Images) -> Figure:
 
 
 def hog_glyphs(image: NDArray[np.uint8], *, cell: int = 6, orientations: int = 9) -> Figure:
-    """A face, and in each cell the edges that its histogram tells of: a line across each gradient, darker if stronger."""
+    """A face, and in each cell the edges that its histogram tells of: across each gradient, darker if stronger."""
     feature = Hog(cell=cell, orientations=orientations).fit(image[None])
     cells = feature.cells(image[None])[0]
     strongest = float(cells.max()) or 1.0

@@ -57,7 +57,7 @@ class Eigenfaces(ImageFeature):
 
     def _block(self, images: Images) -> Features:
         centred = (images - self.mean_face_).reshape(len(images), -1)
-        return centred @ self.eigenfaces_.reshape(self.components, -1).T
+        return np.asarray(centred @ self.eigenfaces_.reshape(self.components, -1).T, dtype=np.float32)
 
     def reconstruct(self, images: Images, *, rank: int) -> NDArray[np.float32]:
         """The images as the first ``rank`` eigenfaces tell them, ``(N, S, S)`` in grey values, not clipped."""

@@ -126,7 +126,7 @@ class Plan:
             raise ConfigError(f"[classifiers.{name}]: {error}") from None
 
     def definition(self, feature: str, classifier: str) -> dict[str, Any]:
-        """Everything that decides what the cell computes, as plain data: a finished cell is reused only if it agrees."""
+        """Everything that decides what the cell computes, as plain data; a finished cell is reused if it agrees."""
         parts: dict[str, Any] = {}
         waiting = [feature]
         while waiting:
@@ -155,7 +155,7 @@ def load_plan(path: str | Path) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     try:
-        plan = _built(Plan, values, "the file")
+        plan: Plan = _built(Plan, values, "the file")
         _check(plan)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -219,8 +219,8 @@ def _built(kind: type, values: Mapping[str, Any], where: str) -> Any:
         elif kind is Plan and key in _TABLES:
             value = {name: _built(_TABLES[key], part, f"[{key}.{name}]") for name, part in value.items()}
         elif known[key].type in ("int", "float", "str"):
-            expected = {"int": int, "float": (int, float), "str": str}[known[key].type]
-            if isinstance(value, bool) or not isinstance(value, expected):  # type: ignore[arg-type]
+            expected: Any = {"int": int, "float": (int, float), "str": str}[str(known[key].type)]
+            if isinstance(value, bool) or not isinstance(value, expected):
                 raise ConfigError(f"{where}: {key} = {value!r}: expected {known[key].type}")
         elif isinstance(value, list) != (known[key].type == "list[str]"):
             raise ConfigError(f"{where}: {key} = {value!r}: expected a {'list' if key == 'save' else 'table'}")

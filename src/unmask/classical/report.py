@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from unmask import pages, plots
 from unmask.classical import pictures
 from unmask.classical.base import Images
@@ -74,8 +76,8 @@ def _small_parts(table: Mapping[str, Any]) -> list[pages.Html]:
         )
     caption = (
         f"{table['train']} images to train on, {table['validate']} to validate on; mean and standard deviation over "
-        f"{table['draws']} draws; chance {table['chance']:.3f}. A published value is within noise if it could be one more "
-        "of our draws (95 % prediction interval)."
+        f"{table['draws']} draws; chance {table['chance']:.3f}. A published value is within noise if it could be one "
+        "more of our draws (95 % prediction interval)."
     )
     return [
         pages.table([*head, "macro-F1", "above chance", "seconds"], rows, caption=caption, best=[best]),
@@ -103,12 +105,10 @@ def _full_parts(table: Mapping[str, Any]) -> list[pages.Html]:
     ]
     head = ["feature", "classifier", "accuracy", "without copies", "macro-F1", "calibration error", "dimensions"]
     caption = (
-        f"Learned from Training, measured on {table['split']} ({cells[0]['n']:,} rows; {cells[0]['deduplicated']['n']:,} "
-        "without those whose pixels also stand in Training). Seconds of feature, search and fit; microseconds to decide on "
-        "one face, feature included; megabytes that the fitted model holds."
+        f"Learned from Training, measured on {table['split']} ({cells[0]['n']:,} rows; "
+        f"{cells[0]['deduplicated']['n']:,} without those whose pixels also stand in Training). Seconds of feature, "
+        "search and fit; microseconds to decide on one face, feature included; megabytes that the fitted model holds."
     )
-    import numpy as np
-
     best = cells[0]
     drawn = plots.confusion(
         np.array(best["confusion"]), best["labels"], title=f"{best['feature']}, {best['classifier']}"

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC
@@ -19,7 +18,7 @@ from unmask.classical.base import ImageFeature, Images
 from unmask.classical.graph import Graph
 from unmask.classical.kernels import MirrorSVC, rbf_graph
 from unmask.classical.pairs import pair_weights, votes_graph
-from unmask.classical.scaling import UnitScale
+from unmask.classical.scaling import Components, UnitScale
 from unmask.datasets import FaceDataset
 from unmask.errors import ModelError
 from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
@@ -33,7 +32,7 @@ LICENCE = "MIT; learned from FER2013, whose pictures are for research use"
 def can_be_saved(classifier: Any) -> bool:
     """Whether :func:`to_onnx` knows the classifier. Trees, neighbours and local machines are not saved."""
     steps = [step for _, step in classifier.steps] if isinstance(classifier, Pipeline) else [classifier]
-    return all(isinstance(step, (UnitScale, PCA, *_LINEAR, SVC, MirrorSVC)) for step in steps)
+    return all(isinstance(step, (UnitScale, Components, *_LINEAR, SVC, MirrorSVC)) for step in steps)
 
 
 _LINEAR = (RidgeClassifier, LogisticRegression, LinearSVC)
@@ -64,9 +63,9 @@ def _step_graph(graph: Graph, step: Any, value: str) -> str:
     if isinstance(step, UnitScale):
         centred = graph.op("Sub", value, graph.constant(step.mean_.astype(np.float32)))
         return graph.op("Mul", centred, graph.constant(np.float32(step.scale_)))
-    if isinstance(step, PCA):
+    if isinstance(step, Components):
         centred = graph.op("Sub", value, graph.constant(step.mean_.astype(np.float32)))
-        return graph.op("MatMul", centred, graph.constant(step.components_.T.astype(np.float32)))
+        return graph.op("MatMul", centred, graph.constant(step.axes_.astype(np.float32)))
     if isinstance(step, _LINEAR):
         return graph.affine(value, step.coef_.T, step.intercept_)
     if isinstance(step, MirrorSVC):

@@ -1,4 +1,4 @@
-"""One number for all features: what a kernel or a penalty sees is then alike for pixels, histograms and components."""
+"""Preparing features for kernels and penalties: one scale for all kinds, and fewer numbers."""
 
 from __future__ import annotations
 
@@ -24,3 +24,28 @@ class UnitScale(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray((features - self.mean_) * np.float32(self.scale_))
+
+
+class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """The first principal components of features; all there are, where a small fold has fewer than asked for.
+
+    Parameters
+    ----------
+    components
+        How many are kept, at most.
+    seed
+        Of the search for them, which is random where there are many features.
+    """
+
+    def __init__(self, *, components: int = 200, seed: int = 0) -> None:
+        self.components, self.seed = components, seed
+
+    def fit(self, features: NDArray[np.float32], y: object = None) -> Self:
+        from sklearn.decomposition import PCA
+
+        found = PCA(min(self.components, *features.shape), random_state=self.seed).fit(features)
+        self.mean_, self.axes_ = found.mean_, np.ascontiguousarray(found.components_.T)
+        return self
+
+    def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((features - self.mean_) @ self.axes_, dtype=np.float32)

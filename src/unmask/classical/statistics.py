@@ -1,7 +1,7 @@
 """Which differences between cells mean anything.
 
-Accuracies of the same draws are compared in pairs. Draws overlap, so their accuracies are not independent, and a plain t
-test finds differences that are none: Nadeau and Bengio, "Inference for the generalization error"
+Accuracies of the same draws are compared in pairs. Draws overlap, so their accuracies are not independent, and a plain
+t test finds differences that are none: Nadeau and Bengio, "Inference for the generalization error"
 (doi:10.1023/A:1024068626366), widen the variance by the share of rows that is measured on. Many comparisons at once
 find something by chance; Holm, "A simple sequentially rejective multiple test procedure" (1979), allows for that.
 """

@@ -39,7 +39,7 @@ def grid_centres(side: int, *, width: float, stride: int) -> NDArray[np.float64]
     """
     margin = width
     count = int((side - 1 - 2 * margin) // stride) + 1
-    return (side - 1) / 2 + stride * (np.arange(count) - (count - 1) / 2)
+    return np.asarray((side - 1) / 2 + stride * (np.arange(count) - (count - 1) / 2))
 
 
 def dense_sift(images: Images, *, width: float, stride: int) -> NDArray[np.float32]:
@@ -58,7 +58,7 @@ def dense_sift(images: Images, *, width: float, stride: int) -> NDArray[np.float
     """
     maps = gradient_maps(images, orientations=ORIENTATIONS, signed=True)
     weights, points = _places(images.shape[1], width, stride)
-    pooled = weights @ maps @ weights.T  # (N, 8, points * 4, points * 4)
+    pooled = np.asarray(weights @ maps @ weights.T, dtype=np.float32)  # (N, 8, points * 4, points * 4)
     shape = (len(images), ORIENTATIONS, points, BINS, points, BINS)
     descriptors = pooled.reshape(shape).transpose(0, 2, 4, 3, 5, 1).reshape(len(images), points**2, -1)
     return np.sqrt(unit(descriptors, floor=_FLOOR * width, clip=0.2))
@@ -112,7 +112,8 @@ class VisualWords(ImageFeature):
         rng = np.random.default_rng(self.seed)
         drawn = rng.permutation(len(images))[:SAMPLED_IMAGES]
         wanted = DESCRIPTORS_A_WORD * self.words
-        samples, each = [], max(1, -(-wanted // len(drawn)))
+        samples: list[NDArray[np.float32]] = []
+        each = max(1, -(-wanted // len(drawn)))
         for start in range(0, len(drawn), 64):
             found = self.descriptors(images[drawn[start : start + 64]])
             samples.extend(one[rng.permutation(len(one))[:each]] for one in found)
@@ -147,7 +148,7 @@ class VisualWords(ImageFeature):
                 sizes.append(np.einsum("iy,jx->ijyx", near, near).reshape(count**2, -1))
             levels.append(np.hstack(sizes))
         weights = np.vstack(levels)
-        return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def nearness(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
         """How near each descriptor is to each word, 0 beyond reach: ``(..., 128)`` to ``(..., words)``."""
@@ -157,7 +158,7 @@ class VisualWords(ImageFeature):
         near += self.offsets_
         near += (np.float32(self.reach - 1) * squares)[:, None]
         np.maximum(near, 0, out=near)
-        return near.reshape(*descriptors.shape[:-1], -1)
+        return np.asarray(near.reshape(*descriptors.shape[:-1], -1))
 
     def _block(self, images: Images) -> Features:
         parts = [self.cells_ @ self.nearness(self.descriptors(part)) for part in np.array_split(images, 8) if len(part)]

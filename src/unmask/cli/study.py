@@ -16,8 +16,8 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "study",
         help="compare classical features and classifiers",
-        description="Compare classical features and classifiers as the recipe says: few images over many draws, and all "
-        "of Training. OUT keeps every finished cell, results.json, results.csv, study.html and the saved models.",
+        description="Compare classical features and classifiers as the recipe says: few images over many draws, and "
+        "all of Training. OUT keeps every finished cell, results.json, results.csv, study.html and the saved models.",
     )
     parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
@@ -27,6 +27,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes or threads to use (default: %(default)s)")
     parser.add_argument("--resume", action="store_true", help="keep what is finished in OUT and go on")
+    parser.add_argument("--no-pictures", action="store_true", help="leave the pictures of the features out")
     parser.add_argument("--face", metavar="FILE", help="a 48-pixel face crop for the pictures of features")
     parser.add_argument(
         "--show-faces",
@@ -70,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     results = collect(study, tables)
     write_whole(out / "results.json", json.dumps(results, indent=1) + "\n")
     write_whole(out / "results.csv", to_csv(results))
-    figures = draw_figures(study.dataset, _example(arguments.face, study), with_faces=arguments.show_faces)
+    figures = {}
+    if not arguments.no_pictures:
+        figures = draw_figures(study.dataset, _example(arguments.face, study), with_faces=arguments.show_faces)
     for title, content in figures.items():
         write_whole(out / "pictures" / (title.lower().replace(" ", "_") + ".svg"), content)
     write_whole(out / "study.html", study_page(results, figures))
