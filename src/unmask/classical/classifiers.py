@@ -127,8 +127,8 @@ def _mirror_svc(*, seed: int, **options: Any) -> ClassifierMixin:
     return MirrorSVC(**options)
 
 
-def _local_svm(*, seed: int, **options: Any) -> ClassifierMixin:
-    return LocalSVM(**options)
+def _local_svm(*, seed: int, components: int = 500, **options: Any) -> ClassifierMixin:
+    return make_pipeline(Components(components=components, seed=seed), LocalSVM(**options))
 
 
 register_classifier("forest", _forest)

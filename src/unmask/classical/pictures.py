@@ -30,7 +30,7 @@ def lbp_before_after(images: Images, captions: Sequence[str] = ()) -> Figure:
         captions=[*captions, *[""] * len(captions)],
         rows=["picture", "patterns"],
         columns=len(images),
-        title="Local binary patterns, the study's rule",
+        cell=1.2,
     )
 
 
@@ -132,30 +132,31 @@ def gabor_answers(feature: Gabor, image: NDArray[np.uint8]) -> Figure:
     )
 
 
-def visual_words(feature: VisualWords, *, count: int = 40) -> Figure:
+def visual_words(feature: VisualWords, *, count: int = 30) -> Figure:
     """The edges that a word stands for: in each of its four by four places a line across each direction's gradient."""
-    side, columns = 1.0, 10
+    from matplotlib.collections import LineCollection
+
+    columns, step = 10, 1.15
     words = feature.words_[np.argsort(-np.linalg.norm(feature.words_, axis=1))][:count]
-    rows = -(-len(words) // columns)
+    edges, shades, frames = [], [], []
+    for position, word in enumerate(words):
+        left, top = position % columns * step, position // columns * step
+        frames.append([(left, top), (left + 1, top), (left + 1, top + 1), (left, top + 1), (left, top)])
+        strengths = word.reshape(BINS, BINS, ORIENTATIONS) ** 2
+        for (row, column, number), strength in np.ndenumerate(strengths / max(float(strengths.max()), 1e-9)):
+            if strength < 0.1:
+                continue
+            angle = 2 * np.pi * number / ORIENTATIONS + np.pi / 2
+            across, down = 0.11 * np.cos(angle), 0.11 * np.sin(angle)
+            x, y = left + (column + 0.5) / BINS, top + (row + 0.5) / BINS
+            edges.append([(x - across, y - down), (x + across, y + down)])
+            shades.append((0.0, 0.0, 0.0, float(strength) ** 0.5))
     with plots.style():
-        figure, axes = plots.new_figure(0.8 * columns, 0.8 * rows + 0.4)
-        for position, word in enumerate(words):
-            left, top = position % columns * side * 1.15, position // columns * side * 1.15
-            strengths = word.reshape(BINS, BINS, ORIENTATIONS) ** 2
-            for (row, column, number), strength in np.ndenumerate(strengths / max(float(strengths.max()), 1e-9)):
-                if strength < 0.05:
-                    continue
-                angle = 2 * np.pi * number / ORIENTATIONS + np.pi / 2
-                across, down = 0.11 * np.cos(angle), 0.11 * np.sin(angle)
-                x, y = left + (column + 0.5) / BINS, top + (row + 0.5) / BINS
-                axes.plot(
-                    [x - across, x + across], [y - down, y + down], color="black", alpha=float(strength) ** 0.5, lw=1
-                )
-            box = ([left, left + side, left + side, left, left], [top, top, top + side, top + side, top])
-            axes.plot(*box, color="#bbbbbb", linewidth=0.6)
-        axes.set(
-            aspect="equal", title=f"{len(words)} of {len(feature.words_)} visual words, as the edges in their places"
-        )
+        figure, axes = plots.new_figure(0.8 * columns, 0.8 * -(-len(words) // columns) + 0.4)
+        axes.add_collection(LineCollection(frames, colors="#bbbbbb", linewidths=0.6))
+        axes.add_collection(LineCollection(edges, colors=shades, linewidths=1))
+        axes.autoscale_view()
+        axes.set(aspect="equal", title=f"{len(words)} of {len(feature.words_)} visual words: the edges in their places")
         axes.invert_yaxis()
         axes.axis("off")
     return figure

@@ -28,7 +28,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes or threads to use (default: %(default)s)")
     parser.add_argument("--resume", action="store_true", help="keep what is finished in OUT and go on")
     parser.add_argument("--no-pictures", action="store_true", help="leave the pictures of the features out")
-    parser.add_argument("--face", metavar="FILE", help="a 48-pixel face crop for the pictures of features")
+    parser.add_argument("--face", metavar="FILE", help="a photograph whose face the pictures of features show")
     parser.add_argument(
         "--show-faces",
         action="store_true",
@@ -83,20 +83,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _example(path: str | None, study: Any) -> Any:
-    """The face that stands for all: a picture that the user names, else the mean of the data set's."""
+    """The face that stands for all: the surest in a photograph that the user names, else the mean of the data set's."""
     import numpy as np
 
     if path is None:
         mean = study.dataset.split("Training").images.mean(axis=0)
         return np.rint(mean).astype(np.uint8)[None]
-    import cv2
-
+    from unmask.errors import InputError
+    from unmask.faces import build_detector, crop
     from unmask.images import load
 
     image = load(path)
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    side = study.dataset.images.shape[1]
-    return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)[None]
+    found = build_detector().detect(image)
+    if not found:
+        raise InputError(f"--face {path}: no face found; name another photograph")
+    surest = max(found, key=lambda detection: detection.score)
+    return crop(image, surest, size=study.dataset.images.shape[1])[None]
 
 
 def _text(results: Mapping[str, Any]) -> str:
