@@ -122,6 +122,9 @@ def test_the_recipe_in_the_repository_loads() -> None:
         (('save = ["hog_mirrored/ridge"]', 'save = ["hog/ridge"]'), "no cell of a full table"),
         (('title = "Few images"\n', ""), "title"),
         (("[small]", "[smalls]"), "unknown key 'smalls'"),
+        (('hog = ["ridge", "forest"]', 'hog = "ridge"'), "expected a list of classifiers"),
+        (("hog = { ridge = 0.2 }", 'hog = { ridge = "low" }'), "expected a table of accuracies"),
+        (("[features.pixels]", "[features]\npixels = 3"), "features.pixels = 3: expected a table"),
         (("[small]", "[small"), "not TOML"),
     ],
 )
@@ -199,7 +202,7 @@ def test_within_noise() -> None:
 def finished(dataset: FaceDataset, tmp_path: Path) -> Study:
     """Both tables of the small recipe, computed."""
     study = Study(plan_of(tmp_path), dataset, tmp_path / "out")
-    study.run(["few", "all"], lambda line: None)
+    study.run(["few", "all"], lambda line, finished: None)
     return study
 
 
@@ -252,15 +255,34 @@ def test_resume_computes_only_what_is_missing(
         return real(plan, draw, feature, names, **options)
 
     monkeypatch.setattr(run, "run_small", counted)
-    finished.run(["few"], lambda line: None)
+    finished.run(["few"], lambda line, finished: None)
     assert computed == []
     (finished.folder / Cell("small", "hog", "ridge", 1).path).write_text("{", encoding="utf-8")
-    finished.run(["few"], lambda line: None)
+    finished.run(["few"], lambda line, finished: None)
     assert computed == ["hog/ridge"]
     computed.clear()
     changed = Study(plan_of(tmp_path, RECIPE.replace("n_estimators = 5", "n_estimators = 6")), dataset, finished.folder)
-    changed.run(["few"], lambda line: None)
+    changed.run(["few"], lambda line, finished: None)
     assert computed == ["hog/forest"] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("cell = 8", "cell = 0"), r"\[features.hog\]"),
+        (("cell = 8", "cell = 7"), r"\[features.hog\].*multiple|cell = 7"),
+        (("cell = 8", 'cell = "wide"'), r"\[features.hog\]"),
+        (("n_estimators = 5", "n_estimators = -5"), r"\[classifiers.forest\].*n_estimators"),
+        (("alpha = [0.1, 1.0]", 'alpha = ["much"]'), r"\[classifiers.ridge\]"),
+    ],
+)
+def test_options_that_the_data_refuses(
+    dataset: FaceDataset, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    """A value that only shows itself wrong on images names its table, not a traceback."""
+    study = Study(plan_of(tmp_path, RECIPE.replace(*change, 1)), dataset, tmp_path / "out")
+    with pytest.raises(ConfigError, match=message):
+        study.run(["few"], lambda line, finished: None)
 
 
 def test_an_unfinished_table_says_so(dataset: FaceDataset, tmp_path: Path) -> None:
@@ -277,7 +299,7 @@ def test_several_jobs_give_the_same(dataset: FaceDataset, tmp_path: Path) -> Non
     plan = plan_of(tmp_path)
     one, two = Study(plan, dataset, tmp_path / "one"), Study(plan, dataset, tmp_path / "two", jobs=2)
     for study in (one, two):
-        study.run(["few"], lambda line: None)
+        study.run(["few"], lambda line, finished: None)
     for cell in one.cells(["few"]):
         first, second = one.result(cell), two.result(cell)
         assert first is not None
@@ -333,7 +355,7 @@ def test_the_command_draws_the_features(dataset: FaceDataset, photo: Path, tmp_p
     data = write_csv(dataset, tmp_path / "faces.csv")
     command = ["study", "--data", str(data), "--config", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "out")]
     assert cli.main([*command, "--table", "few", "--face", str(photo)]) == 0
-    drawn = list((tmp_path / "out" / "pictures").glob("*.svg"))
+    drawn = list((tmp_path / "out" / "pictures").iterdir())
     assert len(drawn) == 9
     assert (tmp_path / "out" / "study.html").read_text(encoding="utf-8").count("<img") == 10
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.classical.base import Features, ImageFeature, Images
 from unmask.classical.classifiers import grid_of, logits
-from unmask.classical.plan import FullProtocol, Plan
+from unmask.classical.plan import FullProtocol, Plan, refusals
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.splits import holdout_mask
 from unmask.errors import DataError
@@ -79,8 +79,9 @@ def run_small(
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
     started = time.perf_counter()
-    made = plan.feature(feature).fit(draw.train)
-    train, validate = made.transform(draw.train), made.transform(draw.validate)
+    with refusals(f"[features.{feature}]"):
+        made = plan.feature(feature).fit(draw.train)
+        train, validate = made.transform(draw.train), made.transform(draw.validate)
     feature_s = time.perf_counter() - started
     results = []
     for name in classifiers:
@@ -89,9 +90,11 @@ def run_small(
         if grid:
             folds = StratifiedKFold(plan.small.folds, shuffle=True, random_state=seed)
             search = GridSearchCV(classifier, grid_of(classifier, dict(grid)), cv=folds, refit=False)
-            chosen = _searched(search, train, draw.train_labels)
+            with refusals(f"[classifiers.{name}]"):
+                chosen = _searched(search, train, draw.train_labels)
             classifier.set_params(**chosen)
-        classifier.fit(train, draw.train_labels)
+        with refusals(f"[classifiers.{name}]"):
+            classifier.fit(train, draw.train_labels)
         probs = softmax(logits(classifier, validate))
         figures = evaluate_probs(probs, draw.validate_labels, taxonomy)
         results.append(
@@ -169,11 +172,13 @@ def run_full(plan: Plan, rows: FullRows, features: FullFeatures, name: str) -> t
     started = time.perf_counter()
     classifier, chosen = plan.classifier(name, seed=protocol.seed), {}
     if plan.classifiers[name].grid:
-        chosen = _halving_search(plan, rows, features, name)
+        with refusals(f"[classifiers.{name}]"):
+            chosen = _halving_search(plan, rows, features, name)
         classifier.set_params(**chosen)
     search_s = time.perf_counter() - started
     started = time.perf_counter()
-    classifier.fit(features.train, rows.train.labels)
+    with refusals(f"[classifiers.{name}]"):
+        classifier.fit(features.train, rows.train.labels)
     fit_s = time.perf_counter() - started
     temperature = fit_temperature(logits(classifier, features.held), rows.held.labels)
     probs = softmax(logits(classifier, features.test), temperature=temperature)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,16 @@ class Plan:
         return {"features": parts, "kind": made.kind, "options": dict(made.options), "grid": dict(made.grid)}
 
 
+@contextmanager
+def refusals(where: str) -> Iterator[None]:
+    """Restate what an estimator says of its options, when it meets the data, as ConfigError naming the table."""
+    try:
+        yield
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"{where}: {reason}; correct the recipe") from error
+
+
 def load_plan(path: str | Path) -> Plan:
     """Read a TOML file and build everything in it once, so that a mistake is found before anything is computed.
 
@@ -175,7 +186,9 @@ def _check(plan: Plan) -> None:
     for key, holds in rules.items():
         if not holds:
             raise ConfigError(f"{key} is outside its range")
-    for name in plan.features:
+    for name, options in plan.features.items():
+        if not isinstance(options, Mapping):
+            raise ConfigError(f"features.{name} = {options!r}: expected a table")
         plan.feature(name)
     for name, made in plan.classifiers.items():
         known = last_step(plan.classifier(name, seed=0)).get_params()
@@ -188,6 +201,12 @@ def _check(plan: Plan) -> None:
     for name, table in plan.tables.items():
         if table.protocol not in PROTOCOLS:
             raise ConfigError(f"[tables.{name}] protocol: {suggest(table.protocol, PROTOCOLS)}")
+        for feature, classifiers in table.cells.items():
+            if not isinstance(classifiers, list):
+                raise ConfigError(f"[tables.{name}] {feature} = {classifiers!r}: expected a list of classifiers")
+        for feature, values in table.published.items():
+            if not isinstance(values, Mapping) or not all(isinstance(value, float) for value in values.values()):
+                raise ConfigError(f"[tables.{name}.published] {feature}: expected a table of accuracies, such as 0.25")
         for feature, classifier in table.pairs():
             if feature not in plan.features:
                 raise ConfigError(f"[tables.{name}] {feature}: {suggest(feature, plan.features)}")

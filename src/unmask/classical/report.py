@@ -150,6 +150,7 @@ def draw_figures(dataset: FaceDataset, example: Images, *, with_faces: bool) -> 
         "Histograms of oriented gradients": pictures.hog_glyphs(example[0]),
         "Gabor filters": pictures.gabor_filters(gabor),
         "Gabor answers": pictures.gabor_answers(gabor, example[0]),
-        "Visual words": pictures.visual_words(words),
     }
-    return {title: plots.to_svg(figure) for title, figure in drawn.items()}
+    # Thousands of short lines: as SVG ten times as large.
+    many_lines = {"Visual words": plots.to_png(pictures.visual_words(words))}
+    return {title: plots.to_svg(figure) for title, figure in drawn.items()} | many_lines

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from unmask.classical.cells import FullFeatures, FullRows, balanced_draw, run_full, run_small
-from unmask.classical.plan import Plan
+from unmask.classical.plan import Plan, refusals
 from unmask.datasets import FaceDataset
 from unmask.writing import write_whole
 
-Notify = Callable[[str], None]
-"""Called with a line of text when a cell is finished."""
+Notify = Callable[[str, int], None]
+"""Called with a line of text and how many cells it finishes: 1, or 0 when a long step begins."""
 
 FORMAT = 1
 """Changes with what a cell computes or keeps; cells of another format are computed anew."""
@@ -104,14 +104,14 @@ class Study:
         todo = [cell for cell in self.cells(tables) if self.result(cell) is None]
         for cell, result in self._small([cell for cell in todo if cell.protocol == "small"]):
             self._keep(cell, result)
-            notify(f"{cell.feature} {cell.classifier} {cell.seed}: {result['accuracy']:.3f}")
+            notify(f"{cell.feature} {cell.classifier} {cell.seed}: {result['accuracy']:.3f}", 1)
         wanted = {name for table in tables for name in self.plan.tables[table].save}
         missing = [name for name in wanted if not (self.folder / "models" / model_name(name) / "model.json").is_file()]
         todo = [cell for cell in self.cells(tables) if cell.protocol == "full"]
         todo = [c for c in todo if self.result(c) is None or f"{c.feature}/{c.classifier}" in missing]
-        for cell, result in self._full(todo, save=wanted):
+        for cell, result in self._full(todo, save=wanted, notify=notify):
             self._keep(cell, result)
-            notify(f"{cell.feature} {cell.classifier}: {result['accuracy']:.4f} in {result['fit_s']:.0f} s")
+            notify(f"{cell.feature} {cell.classifier}: {result['accuracy']:.4f} in {result['fit_s']:.0f} s", 1)
 
     def _small(self, cells: list[Cell]) -> Iterator[tuple[Cell, dict[str, Any]]]:
         """Results as they come; one task is a draw and a feature, with all its classifiers."""
@@ -136,15 +136,18 @@ class Study:
             for part, results in Parallel(self.jobs, return_as="generator_unordered")(calls()):
                 yield from zip(part, results, strict=True)
 
-    def _full(self, cells: list[Cell], *, save: set[str]) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    def _full(self, cells: list[Cell], *, save: set[str], notify: Notify) -> Iterator[tuple[Cell, dict[str, Any]]]:
         from joblib import parallel_config
 
         if not cells:
             return
         rows = FullRows.of(self.dataset, self.plan.full)
         for name in dict.fromkeys(cell.feature for cell in cells):
-            features = FullFeatures.of(self.plan.feature(name), rows)
+            notify(f"{name}: features of {len(self.dataset):,} faces", 0)
+            with refusals(f"[features.{name}]"):
+                features = FullFeatures.of(self.plan.feature(name), rows)
             for cell in (cell for cell in cells if cell.feature == name):
+                notify(f"{name} {cell.classifier}: search and fit", 0)
                 with parallel_config(backend="threading", n_jobs=self.jobs):
                     result, classifier = run_full(self.plan, rows, features, cell.classifier)
                 if f"{name}/{cell.classifier}" in save:

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     cells = study.cells(tables)
     with Progress("cells", len(cells)) as progress:
         progress.advance(sum(study.result(cell) is not None for cell in cells), note="finished before")
-        study.run(tables, lambda line: progress.advance(note=line))
+        study.run(tables, lambda line, finished: progress.advance(finished, note=line))
     results = collect(study, tables)
     write_whole(out / "results.json", json.dumps(results, indent=1) + "\n")
     write_whole(out / "results.csv", to_csv(results))
@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.no_pictures:
         figures = draw_figures(study.dataset, _example(arguments.face, study), with_faces=arguments.show_faces)
     for title, content in figures.items():
-        write_whole(out / "pictures" / (title.lower().replace(" ", "_") + ".svg"), content)
+        suffix = ".png" if content.startswith(b"\x89PNG") else ".svg"
+        write_whole(out / "pictures" / (title.lower().replace(" ", "_") + suffix), content)
     write_whole(out / "study.html", study_page(results, figures))
     print(json.dumps(results, indent=1) if arguments.format == "json" else _text(results))
     print(out / "study.html", file=sys.stderr)
