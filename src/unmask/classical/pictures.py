@@ -137,7 +137,8 @@ def visual_words(feature: VisualWords, *, count: int = 30) -> Figure:
     from matplotlib.collections import LineCollection
 
     columns, step = 10, 1.15
-    words = feature.words_[np.argsort(-np.linalg.norm(feature.words_, axis=1))][:count]
+    clearest = np.argsort(-(feature.words_**2).std(axis=1))  # words of flat patches have something of everything
+    words = feature.words_[clearest][:count]
     edges, shades, frames = [], [], []
     for position, word in enumerate(words):
         left, top = position % columns * step, position // columns * step
@@ -150,7 +151,7 @@ def visual_words(feature: VisualWords, *, count: int = 30) -> Figure:
             across, down = 0.11 * np.cos(angle), 0.11 * np.sin(angle)
             x, y = left + (column + 0.5) / BINS, top + (row + 0.5) / BINS
             edges.append([(x - across, y - down), (x + across, y + down)])
-            shades.append((0.0, 0.0, 0.0, float(strength) ** 0.5))
+            shades.append((0.0, 0.0, 0.0, float(strength)))
     with plots.style():
         figure, axes = plots.new_figure(0.8 * columns, 0.8 * -(-len(words) // columns) + 0.4)
         axes.add_collection(LineCollection(frames, colors="#bbbbbb", linewidths=0.6))
