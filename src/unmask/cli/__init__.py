@@ -14,7 +14,7 @@ DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    from unmask.cli import benchmark, data, evaluate, explain, models, read, studio, train, tune
+    from unmask.cli import benchmark, data, evaluate, explain, models, read, studio, study, train, tune
 
     parser = argparse.ArgumentParser(
         prog="unmask",
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    for module in (read, data, train, tune, evaluate, explain, models, studio, benchmark):
+    for module in (read, data, study, train, tune, evaluate, explain, models, studio, benchmark):
         module.add_parser(verbs)
     return parser
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from unmask.models.card import Head, ModelCard, Thresholds
 from unmask.models.classifier import Classifier, softmax
-from unmask.models.file import ARCHIVE_SUFFIX, DEFAULT_MODEL, ModelFile, bundled_models, load_model, save_archive
+from unmask.models.file import (
+    ARCHIVE_SUFFIX,
+    DEFAULT_MODEL,
+    ModelFile,
+    bundled_models,
+    load_model,
+    save_archive,
+    save_folder,
+)
 from unmask.models.listing import model_entry
 
 __all__ = [
@@ -19,5 +27,6 @@ __all__ = [
     "load_model",
     "model_entry",
     "save_archive",
+    "save_folder",
     "softmax",
 ]

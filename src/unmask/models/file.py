@@ -12,6 +12,7 @@ An archive is a zip file without compression of these members; nothing else in i
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import dataclass, field
 from importlib import resources
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.models.card import ModelCard
+from unmask.models.document import card_markdown
+from unmask.writing import write_whole
 
 ARCHIVE_SUFFIX = ".unmask"
 DEFAULT_MODEL = "small"
@@ -86,6 +89,19 @@ def _read_archive(path: Path) -> ModelFile:
     except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"{path}: not a {ARCHIVE_SUFFIX} archive ({error}); export the model again") from None
     return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
+
+
+def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:
+    """Write a model folder: ``model.json``, ``model.onnx`` and a generated ``CARD.md``.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    write_whole(folder / "model.onnx", onnx)
+    write_whole(folder / "model.json", json.dumps(card.to_json(), indent=2) + "\n")
+    write_whole(folder / "CARD.md", card_markdown(card))
 
 
 def save_archive(folder: Path, path: Path) -> None:

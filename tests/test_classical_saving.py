@@ -1,0 +1,114 @@
+"""Saving a classical model: the same answers through ONNX Runtime, calibrated, and read like any other model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
+pytest.importorskip("onnx", reason="the extra 'study' is not installed")
+
+import onnxruntime
+from tiny_faces import bars, faces, feature_named
+
+from unmask.classical import build_classifier, feature_names
+from unmask.classical.base import Mirrored
+from unmask.classical.classifiers import logits
+from unmask.classical.gradients import Hog
+from unmask.classical.pixels import Pixels
+from unmask.classical.saving import can_be_saved, save_model, to_onnx
+from unmask.errors import ModelError
+from unmask.expressions import FER2013
+from unmask.models import Classifier, load_model
+
+
+def run(content: bytes, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What ONNX Runtime makes of the crops."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    result: NDArray[np.float32] = session.run(["logits_fer2013"], {"crops": crops})[0]
+    return result
+
+
+@pytest.mark.parametrize("kind", feature_names())
+def test_every_feature_is_the_same_in_onnx(kind: str) -> None:
+    """A linear model on each feature scores the same through ONNX Runtime; both add up in float32."""
+    images, labels = faces(35), np.arange(35) % 7
+    feature = feature_named(kind).fit(images)
+    classifier = build_classifier("ridge").fit(feature.transform(images), labels)
+    content, _ = to_onnx(feature, classifier, FER2013)
+    crops = np.concatenate([faces(10, seed=1), np.zeros((1, 48, 48), np.uint8), np.full((1, 48, 48), 255, np.uint8)])
+    np.testing.assert_allclose(run(content, crops), logits(classifier, feature.transform(crops)), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "even"),
+    [
+        ("ridge", {}, True),
+        ("logistic", {}, True),
+        ("linear_svc", {}, True),
+        ("svc", {"kernel": "rbf"}, True),
+        ("svc", {"kernel": "linear"}, True),
+        ("pca_svc", {"components": 9}, True),
+        ("mirror_svc", {"components": 9}, False),
+    ],
+)
+def test_every_classifier_is_the_same_in_onnx(kind: str, options: dict[str, Any], even: bool) -> None:
+    """Scores agree to 1e-3; where a pair of classes is undecided to within rounding, its vote may turn."""
+    images, labels = faces(70), np.arange(70) % 7
+    feature = Mirrored(feature=Hog(), even=even).fit(images)
+    classifier = build_classifier(kind, **options).fit(feature.transform(images), labels)
+    content, parameters = to_onnx(feature, classifier, FER2013)
+    crops = faces(40, seed=1)
+    wrong = np.abs(run(content, crops) - logits(classifier, feature.transform(crops))).max(axis=1) > 1e-3
+    assert wrong.sum() <= (1 if "svc" in kind and kind != "linear_svc" else 0)
+    assert parameters > 7
+    assert can_be_saved(classifier)
+
+
+def test_what_cannot_be_saved() -> None:
+    """Trees are refused with what to choose instead, and so is a model that lacks a class."""
+    images = faces(14)
+    feature = Pixels().fit(images)
+    forest = build_classifier("forest", n_estimators=2).fit(feature.transform(images), np.arange(14) % 7)
+    assert not can_be_saved(forest)
+    with pytest.raises(ModelError, match="RandomForestClassifier cannot be saved"):
+        to_onnx(feature, forest, FER2013)
+    two = build_classifier("ridge").fit(feature.transform(images), np.arange(14) % 2)
+    with pytest.raises(ModelError, match="2 of 7"):
+        to_onnx(feature, two, FER2013)
+
+
+def test_a_saved_model_reads_like_any_other(tmp_path: Path) -> None:
+    """The folder loads, is calibrated and measured, and answers as the scikit-learn model does."""
+    dataset = bars()
+    training = dataset.split("Training")
+    feature = Mirrored(feature=Hog()).fit(training.images)
+    classifier = build_classifier("ridge").fit(feature.transform(training.images[:180]), training.labels[:180])
+    held = (training.images[180:], training.labels[180:])
+    save_model(
+        tmp_path / "model",
+        feature,
+        classifier,
+        name="hog-ridge",
+        dataset=dataset,
+        held=held,
+        facts={"rows": 180},
+        split="PublicTest",
+    )
+    card = load_model(tmp_path / "model").card
+    assert card.identity == "hog-ridge@1.0.0"
+    assert card.metrics["bars PublicTest"]["accuracy"] > 0.95
+    assert card.metrics["bars PublicTest"]["deduplicated"]["n"] == 60
+    assert card.training["rows"] == 180
+    assert card.heads[0].temperature < 1  # ridge's scores lie between 0 and 1: far too unsure
+    assert card.macs > 7 * feature.transform(training.images[:1]).shape[1]
+    probs = Classifier.load(tmp_path / "model").probs(dataset.images[210:])
+    scores = logits(classifier, feature.transform(dataset.images[210:]))
+    assert (probs.argmax(axis=1) == scores.argmax(axis=1)).all()
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["training"]["sha256"] == "0" * 64
+    assert "hog-ridge@1.0.0" in (tmp_path / "model" / "CARD.md").read_text()

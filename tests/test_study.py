@@ -1,0 +1,395 @@
+"""The study: its recipe, draws, statistics, cells that are kept, results, page and command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
+pytest.importorskip("matplotlib", reason="the extra 'study' is not installed")
+
+from tiny_faces import bars, faces
+
+from unmask import cli, plots
+from unmask.classical import cells, pictures, run
+from unmask.classical.cells import balanced_draw, learned_bytes
+from unmask.classical.classifiers import build_classifier
+from unmask.classical.gabor import Gabor
+from unmask.classical.pixels import Eigenfaces
+from unmask.classical.plan import Plan, load_plan
+from unmask.classical.report import draw_figures, study_page
+from unmask.classical.results import collect, to_csv
+from unmask.classical.run import Cell, Study
+from unmask.classical.statistics import above_chance, compare, corrected_t_test, holm, in_words, within_noise
+from unmask.classical.words import VisualWords
+from unmask.datasets import FaceDataset
+from unmask.errors import ConfigError, DataError, InputError
+from unmask.models import load_model
+
+ROOT = Path(__file__).resolve().parents[1]
+
+RECIPE = """
+[small]
+seeds = 3
+train = 12
+validate = 6
+folds = 2
+
+[full]
+search_rows = 200
+folds = 2
+held_out = 0.2
+
+[features.hog]
+cell = 8
+
+[features.pixels]
+
+[features.hog_mirrored]
+kind = "mirrored"
+feature = "hog"
+
+[classifiers.ridge]
+kind = "ridge"
+grid = { alpha = [0.1, 1.0] }
+
+[classifiers.forest]
+kind = "forest"
+options = { n_estimators = 5 }
+
+[tables.few]
+title = "Few images"
+protocol = "small"
+cells = { hog = ["ridge", "forest"], pixels = ["ridge"] }
+published = { hog = { ridge = 0.2 } }
+
+[tables.all]
+title = "All images"
+protocol = "full"
+cells = { hog_mirrored = ["ridge", "forest"] }
+save = ["hog_mirrored/ridge"]
+"""
+
+
+def plan_of(folder: Path, text: str = RECIPE) -> Plan:
+    """The plan of a recipe."""
+    path = folder / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_plan(path)
+
+
+@pytest.fixture
+def dataset() -> FaceDataset:
+    """Seven classes that are easy to tell apart."""
+    return bars()
+
+
+def test_the_recipe_in_the_repository_loads() -> None:
+    """It holds the study's nine cells with the study's own values beside them, and at least ten draws."""
+    plan = load_plan(ROOT / "recipes/study.toml")
+    assert plan.small.seeds >= 10
+    assert (plan.small.train, plan.small.validate) == (100, 50)
+    published = plan.tables["study"].published
+    assert [list(published[feature].values()) for feature in ("pixels", "pca", "lbp_image")] == [
+        [0.25, 0.26, 0.25],
+        [0.23, 0.23, 0.26],
+        [0.18, 0.19, 0.21],
+    ]
+    assert plan.features["pca"]["components"] == 300
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 3", "seed = 3"), "unknown key 'seed'; did you mean 'seeds'"),
+        (("seeds = 3", "seeds = 1"), "small.seeds is outside its range"),
+        (("seeds = 3", "seeds = true"), "expected int"),
+        (("cell = 8", "cel = 8"), r"\[features.hog\].*cel"),
+        (('kind = "ridge"', 'kind = "rigde"'), r"\[classifiers.ridge\].*did you mean 'ridge'"),
+        (("alpha = [0.1, 1.0]", "alfa = [0.1]"), r"\[classifiers.ridge.grid\] alfa.*did you mean 'alpha'"),
+        (("alpha = [0.1, 1.0]", "alpha = 0.1"), "no list of values"),
+        (("n_estimators = 5", "trees = 5"), r"\[classifiers.forest\].*trees"),
+        (('protocol = "full"', 'protocol = "whole"'), "known: full, small"),
+        (('pixels = ["ridge"]', 'pixel = ["ridge"]'), r"\[tables.few\] pixel: did you mean 'pixels'"),
+        (('pixels = ["ridge"]', 'pixels = ["tree"]'), r"\[tables.few\] tree"),
+        (('save = ["hog_mirrored/ridge"]', 'save = ["hog/ridge"]'), "no cell of a full table"),
+        (('title = "Few images"\n', ""), "title"),
+        (("[small]", "[smalls]"), "unknown key 'smalls'"),
+        (('hog = ["ridge", "forest"]', 'hog = "ridge"'), "expected a list of classifiers"),
+        (("hog = { ridge = 0.2 }", 'hog = { ridge = "low" }'), "expected a table of accuracies"),
+        (("[features.pixels]", "[features]\npixels = 3"), "features.pixels = 3: expected a table"),
+        (("[small]", "[small"), "not TOML"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_found_before_anything_runs(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    """The message names the table and the nearest known name."""
+    assert change[0] in RECIPE
+    with pytest.raises(ConfigError, match=message):
+        plan_of(tmp_path, RECIPE.replace(*change, 1))
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
+    """The path is named."""
+    with pytest.raises(InputError, match=r"none\.toml: cannot be opened"):
+        load_plan(tmp_path / "none.toml")
+
+
+def test_a_draw_is_balanced_and_holds_no_image_twice(dataset: FaceDataset) -> None:
+    """So many images of each class on both sides, no copy on both, the same for the same seed."""
+    draw = balanced_draw(dataset, train=10, validate=5, seed=4)
+    assert (np.bincount(draw.train_labels) == 10).all()
+    assert (np.bincount(draw.validate_labels) == 5).all()
+    together = np.concatenate([draw.train, draw.validate]).reshape(105, -1)
+    assert len(np.unique(together, axis=0)) == 105
+    again = balanced_draw(dataset, train=10, validate=5, seed=4)
+    assert (again.train == draw.train).all()
+    assert not (balanced_draw(dataset, train=10, validate=5, seed=5).train == draw.train).all()
+    with pytest.raises(DataError, match="different images of 'angry'"):
+        balanced_draw(dataset, train=100, validate=50, seed=0)
+
+
+def test_corrected_t_test_by_hand() -> None:
+    """Mean 0.02, variance 1e-4, 4 draws, half as many rows measured: t = 0.02 / sqrt(1e-4 * 0.75) with 3 degrees."""
+    differences = [0.01, 0.02, 0.03, 0.02 + 1e-9]
+    spread = np.var(differences, ddof=1) * (1 / 4 + 0.5)
+    t = 0.02 / np.sqrt(spread)
+    # The t distribution of 3 degrees has a closed form.
+    tail = 0.5 - (t / np.sqrt(3) / (1 + t * t / 3) + np.arctan(t / np.sqrt(3))) / np.pi
+    assert corrected_t_test(differences, share=0.5) == pytest.approx(2 * tail, rel=1e-6)
+    assert corrected_t_test(differences, share=0.5) > corrected_t_test(differences, share=0.0)
+    assert corrected_t_test([0, 0, 0], share=0.5) == 1
+    assert corrected_t_test([0.1, 0.1], share=0.5) == 0
+
+
+def test_holm_by_hand() -> None:
+    """The smallest is raised most, and no raised value is below one before it."""
+    assert holm([0.02, 0.01, 0.5]) == pytest.approx([0.04, 0.03, 0.5])
+    assert holm([]) == []
+
+
+def test_comparisons_and_their_words() -> None:
+    """A clear difference is named with its direction; what is left means nothing and is said to."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.01, (3, 10))
+    accuracies = {"a": 0.2 + noise[0], "b": 0.4 + noise[1], "c": 0.4 + noise[2]}
+    rows = compare({name: list(values) for name, values in accuracies.items()}, share=0.5)
+    text = in_words(rows, draws=10)
+    assert "2 of 3 differences" in text
+    assert "b is better than a" in text
+    assert "c is better than a" in text
+    assert "means nothing" in text
+    above = above_chance({"low": [0.13, 0.15, 0.14, 0.15], "high": [0.4, 0.41, 0.39, 0.4]}, 1 / 7, share=0.5)
+    assert above["high"] < 0.05 < above["low"]
+
+
+def test_within_noise() -> None:
+    """One more draw of the same kind may lie about two standard deviations away, and no farther."""
+    draws = [0.24, 0.26, 0.25, 0.27, 0.23]
+    assert within_noise(0.28, draws)
+    assert not within_noise(0.34, draws)
+
+
+@pytest.fixture
+def finished(dataset: FaceDataset, tmp_path: Path) -> Study:
+    """Both tables of the small recipe, computed."""
+    study = Study(plan_of(tmp_path), dataset, tmp_path / "out")
+    study.run(["few", "all"], lambda line, finished: None)
+    return study
+
+
+def test_results(finished: Study, dataset: FaceDataset) -> None:
+    """Tables hold every cell with its figures; JSON and CSV hold the same; the page is whole without pictures."""
+    results = json.loads(json.dumps(collect(finished, ["few", "all"])))
+    few, full = results["tables"]["few"], results["tables"]["all"]
+    assert (few["train"], few["validate"], few["unfinished"]) == (84, 42, 0)
+    assert few["chance"] == pytest.approx(1 / 7)
+    first = few["cells"][0]
+    assert (first["feature"], first["classifier"], len(first["accuracies"])) == ("hog", "ridge", 3)
+    assert first["accuracy"] == pytest.approx(np.mean(first["accuracies"]))
+    assert first["accuracy"] > 0.9
+    assert first["published"] == 0.2
+    assert first["published_within_noise"] is False
+    assert set(first["chosen"][0]) == {"alpha"}
+    assert len(few["comparisons"]) == 3
+    cell = full["cells"][0]
+    assert (cell["n"], cell["deduplicated"]["n"]) == (70, 60)
+    assert np.sum(cell["confusion"]) == 70
+    assert cell["bytes"] > 4 * 7 * cell["dimensions"]
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert [row["table"] for row in rows] == ["few"] * 3 + ["all"] * 2
+    assert float(rows[3]["accuracy"]) == pytest.approx(cell["accuracy"], abs=1e-5)
+    page = study_page(results, {})
+    assert "Few images" in page
+    assert "hog_mirrored" in page
+    assert results["about"]["checksum"] == dataset.checksum
+
+
+def test_the_saved_model_is_the_cells(finished: Study) -> None:
+    """The table's model loads and has the cell's accuracy."""
+    card = load_model(finished.folder / "models" / "hog-mirrored-ridge").card
+    cell = finished.result(Cell("full", "hog_mirrored", "ridge"))
+    assert cell is not None
+    assert card.metrics["bars PublicTest"]["accuracy"] == pytest.approx(cell["accuracy"])
+    assert card.training["classifier"] == "ridge"
+    assert card.heads[0].temperature == pytest.approx(cell["temperature"], rel=0.01)
+
+
+def test_resume_computes_only_what_is_missing(
+    finished: Study, dataset: FaceDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Finished cells are kept; a damaged one, and those that a changed recipe concerns, are computed anew."""
+    computed: list[str] = []
+    real = cells.run_small
+
+    def counted(plan: Plan, draw: Any, feature: str, names: list[str], **options: Any) -> Any:
+        computed.extend(f"{feature}/{name}" for name in names)
+        return real(plan, draw, feature, names, **options)
+
+    monkeypatch.setattr(run, "run_small", counted)
+    finished.run(["few"], lambda line, finished: None)
+    assert computed == []
+    (finished.folder / Cell("small", "hog", "ridge", 1).path).write_text("{", encoding="utf-8")
+    finished.run(["few"], lambda line, finished: None)
+    assert computed == ["hog/ridge"]
+    computed.clear()
+    changed = Study(plan_of(tmp_path, RECIPE.replace("n_estimators = 5", "n_estimators = 6")), dataset, finished.folder)
+    changed.run(["few"], lambda line, finished: None)
+    assert computed == ["hog/forest"] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("cell = 8", "cell = 0"), r"\[features.hog\]"),
+        (("cell = 8", "cell = 7"), r"\[features.hog\].*multiple|cell = 7"),
+        (("cell = 8", 'cell = "wide"'), r"\[features.hog\]"),
+        (("n_estimators = 5", "n_estimators = -5"), r"\[classifiers.forest\].*n_estimators"),
+        (("alpha = [0.1, 1.0]", 'alpha = ["much"]'), r"\[classifiers.ridge\]"),
+    ],
+)
+def test_options_that_the_data_refuses(
+    dataset: FaceDataset, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    """A value that only shows itself wrong on images names its table, not a traceback."""
+    study = Study(plan_of(tmp_path, RECIPE.replace(*change, 1)), dataset, tmp_path / "out")
+    with pytest.raises(ConfigError, match=message):
+        study.run(["few"], lambda line, finished: None)
+
+
+def test_an_unfinished_table_says_so(dataset: FaceDataset, tmp_path: Path) -> None:
+    """Without cells there is nothing to show but that."""
+    study = Study(plan_of(tmp_path), dataset, tmp_path / "out")
+    results = collect(study, ["few", "all"])
+    assert results["tables"]["few"]["unfinished"] == 9
+    assert "9 results are not finished" in study_page(results, {})
+
+
+@pytest.mark.slow
+def test_several_jobs_give_the_same(dataset: FaceDataset, tmp_path: Path) -> None:
+    """Processes change nothing but the time."""
+    plan = plan_of(tmp_path)
+    one, two = Study(plan, dataset, tmp_path / "one"), Study(plan, dataset, tmp_path / "two", jobs=2)
+    for study in (one, two):
+        study.run(["few"], lambda line, finished: None)
+    for cell in one.cells(["few"]):
+        first, second = one.result(cell), two.result(cell)
+        assert first is not None
+        assert second is not None
+        assert (first["accuracy"], first["chosen"]) == (second["accuracy"], second["chosen"])
+
+
+def test_learned_bytes() -> None:
+    """Arrays count once, trees are opened."""
+    shared = np.zeros(10)
+    assert learned_bytes({"a": shared, "b": [shared, np.zeros(5, np.uint8)]}) == 85
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    small, large = (build_classifier("forest", n_estimators=count).fit(rows, np.arange(60) % 3) for count in (2, 20))
+    assert 5 < learned_bytes(large) / learned_bytes(small) < 20
+
+
+def write_csv(dataset: FaceDataset, path: Path) -> Path:
+    """The data set in FER2013's layout."""
+    lines = ["emotion,pixels,Usage"]
+    for image, label, split in zip(dataset.images, dataset.labels, dataset.splits, strict=True):
+        lines.append(f"{label},{' '.join(map(str, image.ravel().tolist()))},{split}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_command(dataset: FaceDataset, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a CSV to tables, JSON, CSV, a page with pictures; a second run needs --resume, a wrong table a hint."""
+    plan_of(tmp_path)
+    data = write_csv(dataset, tmp_path / "faces.csv")
+    out = tmp_path / "out"
+    command = ["study", "--data", str(data), "--config", str(tmp_path / "recipe.toml"), "--out", str(out)]
+    assert cli.main([*command, "--table", "few", "--no-pictures"]) == 0
+    printed = capsys.readouterr()
+    assert "hog ridge" in printed.out
+    assert "the study 0.20" in printed.out
+    assert "chance 0.143" in printed.out
+    assert printed.err.strip() == str(out / "study.html")
+    page = (out / "study.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 1
+    assert cli.main([*command, "--table", "few"]) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert cli.main([*command, "--table", "fewer", "--resume"]) == 2
+    assert "did you mean 'few'" in capsys.readouterr().err
+    assert cli.main([*command, "--jobs", "0"]) == 2
+    assert cli.main([*command, "--table", "few", "--resume", "--no-pictures", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["few"]["draws"] == 3
+
+
+@pytest.mark.slow
+def test_the_command_draws_the_features(dataset: FaceDataset, photo: Path, tmp_path: Path) -> None:
+    """Each picture lies in a file of its own and in the page."""
+    plan_of(tmp_path)
+    data = write_csv(dataset, tmp_path / "faces.csv")
+    command = ["study", "--data", str(data), "--config", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--table", "few", "--face", str(photo)]) == 0
+    drawn = list((tmp_path / "out" / "pictures").iterdir())
+    assert len(drawn) == 9
+    assert (tmp_path / "out" / "study.html").read_text(encoding="utf-8").count("<img") == 10
+
+
+@pytest.mark.slow
+def test_pictures_show_single_faces_only_when_asked(dataset: FaceDataset) -> None:
+    """Without leave the one face that is shown is the example; with it, other pictures appear."""
+    example = faces(1, seed=3)
+    without = draw_figures(dataset, example, with_faces=False)
+    shown = draw_figures(dataset, example, with_faces=True)
+    assert without.keys() == shown.keys()
+    differ = {title for title in shown if shown[title] != without[title]}
+    assert differ == {"Local binary patterns before and after", "Reconstructions from a few components"}
+
+
+@pytest.mark.slow
+def test_pictures() -> None:
+    """Every picture is drawn, and the same twice."""
+    images = faces(40)
+    eigen = Eigenfaces(components=30).fit(images)
+    words = VisualWords(words=12, stride=8).fit(images)
+    gabor = Gabor().fit(images)
+    drawn: list[Callable[[], Any]] = [
+        lambda: pictures.lbp_before_after(images[:3], ["a", "b", "c"]),
+        lambda: pictures.lbp_histogram(images[0]),
+        lambda: pictures.eigenfaces(eigen),
+        lambda: pictures.explained_variance(eigen),
+        lambda: pictures.reconstructions(eigen, images[:2]),
+        lambda: pictures.hog_glyphs(images[0]),
+        lambda: pictures.gabor_filters(gabor),
+        lambda: pictures.gabor_answers(gabor, images[0]),
+        lambda: pictures.visual_words(words),
+    ]
+    for make in drawn:
+        first = plots.to_svg(make())
+        assert b"<svg" in first
+    assert plots.to_svg(drawn[3]()) == plots.to_svg(drawn[3]())
