@@ -1,8 +1,8 @@
 """Memory of reading a long film with everything on: it must not grow with the film's length.
 
-A film of MINUTES is made here from the portrait in the repository: a head that moves, and is away for two seconds of each
-twenty. It is read with JSON lines, an annotated film and a summary written; the peak after the film's first minute is
-compared with the peak after all of it.
+A film of MINUTES is made here from the portrait in the repository: a head that moves, and is away for two seconds of
+each twenty. It is read with JSON lines, an annotated film and a summary written; the peak after the film's first minute
+is compared with the peak after all of it.
 
 usage: python benchmarks/film_memory.py [--minutes 60] [--rate 25] [--detector mtcnn]
 """

@@ -181,8 +181,8 @@ def test_a_large_film_stays_beside_the_page(
     monkeypatch.setattr("unmask.outputs.film_section.EMBED_BYTES", 1000)
     page = tmp_path / "r.html"
     run(capsys, "read", crossing, "--format", "jsonl", "--report", page, "--end", "0.3")
-    assert 'src="r_1.mp4"' in page.read_text()
-    assert len(frames_of(tmp_path / "r_1.mp4")) == 9
+    assert 'src="r.film1.mp4"' in page.read_text()
+    assert len(frames_of(tmp_path / "r.film1.mp4")) == 9
 
 
 def test_blurred_faces_cannot_be_found(
@@ -317,6 +317,18 @@ def test_a_cut_film_and_a_picture(
     assert 5 < len([line for line in lines if line["source"] == str(cut)]) < 2 * FRAMES
     assert lines[-1]["source"].endswith("photo.jpg")
     assert sorted(path.name for path in folder.iterdir()) == ["cut.mp4", "photo.png"]
+
+
+def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """Into a film's own folder, the drawing takes another name; told to replace its source, it refuses."""
+    film = tmp_path / "clip.mp4"
+    film.write_bytes(landscape.read_bytes())
+    assert run(capsys, "read", film, "--end", "0.2", "--format", "jsonl", "--annotate", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_2.mp4"]
+    code, _, err = run(capsys, "read", film, "--format", "jsonl", "--annotate", film)
+    assert code == 2
+    assert "name another file" in err
+    assert film.read_bytes() == landscape.read_bytes()
 
 
 def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
