@@ -38,7 +38,7 @@ def make_film(path: Path, minutes: float, rate: float) -> None:
             time_s = number / rate
             scene = np.full((*SIZE, 3), (110, 120, 130), np.uint8)
             if time_s % 20 < 18:
-                left = 120 + round(100 * np.sin(time_s))
+                left = 120 + round(100 * np.sin(time_s / 3))
                 scene[46:134, left : left + 80] = head
             film.write(scene, time_s)
 

@@ -241,23 +241,25 @@ def test_a_finished_run_has_nothing_left(
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path, tmp_path: Path) -> None:
     """Lines and a film that can be read; killed outright, the film is whole but for its last second."""
+    if stop != signal.SIGKILL and signal.getsignal(stop) == signal.SIG_IGN:
+        pytest.skip(f"{stop.name} is ignored here, and so it would be in the program that this test starts")
     portrait = Portrait(photo)
     path, out, film = tmp_path / "long.mp4", tmp_path / "out.jsonl", tmp_path / "drawn.mp4"
-    write_film(path, scenes(600, lambda scene, at: portrait.paste(scene, 0.3 + 0.4 * at, side=90)))
+    write_film(path, scenes(400, lambda scene, at: portrait.paste(scene, 0.3 + 0.4 * at, side=90)))
     command = [sys.executable, "-m", "unmask", "read", str(path), "--detector", "mtcnn"]
     command += ["--out", str(out), "--annotate", str(film)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 200):
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 120):
             time.sleep(0.05)
         process.send_signal(stop)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=150)
     assert process.returncode == (-signal.SIGKILL if stop == signal.SIGKILL else 130)
     assert "Traceback" not in err
     whole = [Reading.from_line(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    assert 200 <= len(whole) < 600
+    assert 120 <= len(whole) < 400
     shown = len(frames_of(film))
-    assert shown >= len(whole) - (90 if stop == signal.SIGKILL else 1)
+    assert shown >= len(whole) - (70 if stop == signal.SIGKILL else 1)
 
 
 def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> None:
