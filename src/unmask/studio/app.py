@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from unmask.errors import UnmaskError
 from unmask.outputs import MEANING
-from unmask.studio import api, films, live, site
+from unmask.studio import api, document, films, live, site
 from unmask.studio.guard import Guard
 from unmask.studio.problems import RefusalError, problem_of
 from unmask.studio.settings import Settings
@@ -63,19 +63,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(UnmaskError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(ClientDisconnect, _answer)
     app.add_exception_handler(Exception, _answer)
     return app
 
 
 class _Application(FastAPI):
-    """FastAPI leaves every null out of its document; the example of a reading has some that say something."""
+    """FastAPI with a completed OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        for status, example in api.EXAMPLES.items():
-            answers = document["paths"]["/v1/read"]["post"]["responses"]
-            answers[status]["content"]["application/json"]["example"] = example
-        return document
+        if self.openapi_schema is None:
+            document.complete(super().openapi(), self.state.studio.readers)
+        return super().openapi()
 
 
 def _answer(_: Request, error: Exception) -> Response:
@@ -86,6 +85,8 @@ def _answer(_: Request, error: Exception) -> Response:
         return problem_of(error).response()
     if isinstance(error, RequestValidationError):
         return _invalid(error).response()
+    if isinstance(error, ClientDisconnect):  # nobody reads it, but it is counted
+        return RefusalError(HTTPStatus.BAD_REQUEST, "the request ended early", "send all of it").response()
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         step = "the addresses and methods of this server stand in /openapi.json"

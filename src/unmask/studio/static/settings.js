@@ -67,7 +67,7 @@ export function startSettings() {
   }));
   field("model").addEventListener("change", showModel);
   field("key").addEventListener("change", () => attempt(loadSettings));
-  $("settings-form").addEventListener("change", () => {
+  $("settings-form").addEventListener("input", () => {
     const off = !field("abstain").checked;
     for (const name of Object.keys(THRESHOLDS)) field(name).disabled = off;
     const count = Object.keys(choices()).length;
@@ -106,5 +106,5 @@ function showModel() {
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name),
     make("td", { className: "text" }, value)));
   $("model-card").replaceChildren(make("div", { className: "scroll", tabIndex: 0, role: "region",
-    "aria-labelledby": "settings-title" }, make("table", {}, make("tbody", {}, ...rows))));
+    "aria-labelledby": "settings-title" }, make("table", { className: "facts" }, make("tbody", {}, ...rows))));
 }
