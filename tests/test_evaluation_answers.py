@@ -98,7 +98,7 @@ def test_an_ensemble_is_the_mean_of_its_models(classifier: Classifier, noise: Fa
     alone = answer([classifier], noise, split="PublicTest")
     both = answer([classifier, classifier], noise, split="PublicTest", advance=counts.append)
     np.testing.assert_allclose(both.probs, alone.probs)
-    assert both.model == "small@1.0.0 + small@1.0.0"
+    assert both.model == f"{classifier.card.identity} + {classifier.card.identity}"
     assert both.parameters == 2 * alone.parameters
     assert sum(counts) == 40
 
