@@ -47,7 +47,7 @@ def _facts(card: ModelCard) -> str:
         [
             ("input", f"grey face crop, {card.input_size} x {card.input_size} pixels, 0 to 255"),
             ("outputs", heads),
-            ("network", f"`{card.network}` {dict(card.arguments)}"),
+            *([("network", f"`{card.network}` {dict(card.arguments)}")] if card.network else []),
             ("parameters", f"{card.parameters:,}"),
             ("multiply-adds a face", f"{card.macs / 1e6:.0f} million"),
         ],
