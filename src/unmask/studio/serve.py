@@ -65,7 +65,7 @@ def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
         server = Server(
             uvicorn.Config(
                 app,
-                log_level="warning",
+                log_level="error",  # damaged requests are answered, not logged
                 access_log=False,
                 server_header=False,
                 ws_max_size=_MAX_FRAME,
