@@ -228,7 +228,7 @@ def test_failures_stand_in_their_places(workers: int, tree: Path) -> None:
     sources += [np.zeros((2, 2)), b"GIF89a", png(), "album/10.png"]
     found = list(frames(sources, workers=workers))
     assert [type(item) for item in found] == [Failure, Frame, Failure, Failure, Failure, Failure, Failure, Frame, Frame]
-    says = ["films are not read by this version yet", "begins with b'x'", "no pictures in this folder", "no such file"]
+    says = ["no film, or damaged", "begins with b'x'", "no pictures in this folder", "no such file"]
     says += ["numpy.uint8", "damaged or incomplete GIF"]
     failures = [item for item in found if isinstance(item, Failure)]
     for failure, words in zip(failures, says, strict=True):

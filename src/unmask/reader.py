@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,26 +14,51 @@ from numpy.typing import NDArray
 from unmask.errors import UnmaskError
 from unmask.expressions import Expression
 from unmask.faces import Detection, Detector, build_detector, crop, measure
-from unmask.media import Failure, Frame, Source, expand, open_frame, ordered_map
+from unmask.media import Failure, Frame, Input, Source, ahead, expand, open_film, open_frame, ordered_map
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, normalised_scores
+
+if TYPE_CHECKING:
+    from unmask.session import FilmOptions, Session
+    from unmask.timeline.smoothing import Smoother
 
 MAX_HELD_BYTES = 128 * 2**20
 """Pictures that wait to be classified together take about this much memory at most."""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A frame with its faces found and cut out, ready to classify: crops are ``uint8 (F, S, S)``."""
+RESUME_S = 3.0
+"""So much of a film is replayed before its reading goes on: longer than anybody is remembered who is not seen."""
+
+
+@dataclass
+class Found:
+    """A frame with its faces found and cut out, ready to classify.
+
+    Parameters
+    ----------
+    frame, detections, qualities
+        The frame, its faces from left to right, and how well each can be seen.
+    crops
+        The faces, ``uint8 (F, S, S)``.
+    people
+        Numbers of the people that the faces belong to, in a film.
+    smoother
+        What smooths their scores, in a film.
+    urgent
+        Somebody waits for this frame: it is classified at once.
+    """
 
     frame: Frame
-    detections: list[Detection]
+    detections: Sequence[Detection]
     crops: NDArray[np.uint8]
     qualities: list[Quality]
+    people: list[int] | None = None
+    smoother: Smoother | None = field(default=None, repr=False)
+    urgent: bool = False
 
 
 class Reader:
-    """Reads expressions from pictures.
+    """Reads expressions from pictures and films.
 
     Parameters
     ----------
@@ -73,23 +100,28 @@ class Reader:
         """Expressions in the order of every face's scores."""
         return self.head.taxonomy.labels
 
-    def read(self, source: Source | Iterable[Source], *, workers: int = 1) -> Iterator[Reading]:
+    def read(
+        self, source: Source | Iterable[Source], *, workers: int = 1, film: FilmOptions | None = None
+    ) -> Iterator[Reading]:
         """Readings of one source or many, in their order, one for each frame.
 
         Parameters
         ----------
         source
-            Path of a picture or folder, glob, ``-`` for standard input, the bytes of a picture, an array (see
-            :mod:`unmask.images`), or several of these.
+            Path of a picture, film or folder, glob, ``-`` for standard input, the bytes of a picture, an array (see
+            :mod:`unmask.images`), a camera, stream or image sequence (see :mod:`unmask.media`), or several of these.
         workers
-            Threads that decode and look for faces.
+            Threads that decode pictures and look for faces. A film has three steps (decode, find, classify) that
+            run beside each other.
+        film
+            How films are read.
 
         Raises
         ------
         UnmaskError
             A source cannot be read. To go on with the rest, use :meth:`stream`.
         """
-        for item in self.stream(source, workers=workers):
+        for item in self.stream(source, workers=workers, film=film):
             if isinstance(item, Failure):
                 raise item.error
             yield item[1]
@@ -100,6 +132,8 @@ class Reader:
         *,
         workers: int = 1,
         skip: Callable[[str], bool] | None = None,
+        film: FilmOptions | None = None,
+        past: Mapping[str, Sequence[Reading]] | None = None,
     ) -> Iterator[tuple[Frame, Reading] | Failure]:
         """Like :meth:`read`, with each reading's frame, and a Failure in the place of what cannot be read.
 
@@ -107,41 +141,82 @@ class Reader:
         ----------
         skip
             Called with the name of each source before it is opened; true leaves it out.
+        past
+            By the name of a film, the last readings of an earlier run (those of ``RESUME_S``): the film goes on after
+            them, with the same numbers for the same people.
         """
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
-        waiting: list[_Found | Failure] = []
-        for found in ordered_map(lambda one: self._find(open_frame(one)), inputs, workers=workers):
+        waiting: list[Found | Failure] = []
+        for found in self._found(inputs, workers, film, past or {}):
             waiting.append(found)
-            faces = sum(len(item.crops) for item in waiting if isinstance(item, _Found))
-            held = sum(item.frame.image.nbytes for item in waiting if isinstance(item, _Found))
-            if faces >= self.batch_size or len(waiting) >= self.batch_size or held >= MAX_HELD_BYTES:
-                yield from self._classify(waiting)
+            faces = sum(len(item.crops) for item in waiting if isinstance(item, Found))
+            held = sum(item.frame.image.nbytes for item in waiting if isinstance(item, Found))
+            urgent = isinstance(found, Found) and found.urgent
+            if urgent or faces >= self.batch_size or len(waiting) >= self.batch_size or held >= MAX_HELD_BYTES:
+                yield from self.classify(waiting)
                 waiting = []
-        yield from self._classify(waiting)
+        yield from self.classify(waiting)
 
-    def _find(self, frame: Frame | Failure) -> _Found | Failure:
+    def session(self, *, source: str = "<session>", film: FilmOptions | None = None) -> Session:
+        """A film or camera whose frames the caller pushes one by one; see :class:`unmask.session.Session`."""
+        from unmask.session import FilmOptions, Session
+
+        film = film or FilmOptions()
+        return Session(self, source=source, smooth_s=film.smooth_s, search_every=film.search_every)
+
+    def _found(
+        self,
+        inputs: Iterable[Input],
+        workers: int,
+        film: FilmOptions | None,
+        past: Mapping[str, Sequence[Reading]],
+    ) -> Iterator[Found | Failure]:
+        for moves, group in groupby(inputs, key=lambda one: one.moves):
+            if moves:
+                for one in group:
+                    yield from self._film(one, film, past.get(one.name, ()))
+            else:
+                yield from ordered_map(lambda one: self._find(open_frame(one)), group, workers=workers)
+
+    def _film(self, one: Input, film: FilmOptions | None, past: Sequence[Reading]) -> Iterator[Found | Failure]:
+        from unmask.session import FilmOptions, follow
+
+        film = film or FilmOptions()
+        session = self.session(source=one.name, film=film)
+        span = film.span.resumed(past[0].time_s) if past else film.span
+        frames = open_film(one, span)
+        if one.live:  # the newest frame at once, not several on their way
+            for found in follow(session, frames):
+                if isinstance(found, Found):
+                    found.urgent = True
+                yield found
+        else:
+            yield from ahead(follow(session, ahead(frames), past=past))
+
+    def _find(self, frame: Frame | Failure) -> Found | Failure:
         if isinstance(frame, Failure):
             return frame
         try:
             detections = sorted(self.detector.detect(frame.image), key=lambda d: (d.box.x1 + d.box.x2, d.box.y1))
         except UnmaskError as error:
             return Failure(frame.source, error)
+        return self.look(frame, detections)
+
+    def look(self, frame: Frame, detections: Sequence[Detection]) -> Found:
+        """The faces of a frame cut out and judged."""
         size = self.classifier.card.input_size
         crops = [crop(frame.image, detection, size=size) for detection in detections]
         qualities = [measure(detection, face) for detection, face in zip(detections, crops, strict=True)]
-        return _Found(frame, detections, np.array(crops, dtype=np.uint8).reshape(-1, size, size), qualities)
+        return Found(frame, detections, np.array(crops, dtype=np.uint8).reshape(-1, size, size), qualities)
 
-    def _classify(self, items: list[_Found | Failure]) -> Iterator[tuple[Frame, Reading] | Failure]:
-        crops = [item.crops for item in items if isinstance(item, _Found)]
+    def classify(self, items: Sequence[Found | Failure]) -> Iterator[tuple[Frame, Reading] | Failure]:
+        """Readings of frames, their faces classified together, in their order; failures pass."""
+        crops = [item.crops for item in items if isinstance(item, Found)]
         probs = iter(self.classifier.probs(np.concatenate(crops), head=self.head.name)) if crops else iter(())
         for item in items:
             if isinstance(item, Failure):
                 yield item
                 continue
-            faces = [
-                self._face(detection, quality, next(probs))
-                for detection, quality in zip(item.detections, item.qualities, strict=True)
-            ]
             height, width = item.frame.image.shape[:2]
             yield (
                 item.frame,
@@ -152,11 +227,15 @@ class Reader:
                     width=width,
                     height=height,
                     model=self.classifier.card.identity,
-                    faces=tuple(faces),
+                    faces=tuple(self._face(item, number, next(probs)) for number in range(len(item.detections))),
                 ),
             )
 
-    def _face(self, detection: Detection, quality: Quality, probs: NDArray[np.float64]) -> Face:
+    def _face(self, found: Found, number: int, probs: NDArray[np.float64]) -> Face:
+        detection, quality, person = found.detections[number], found.qualities[number], None
+        if found.people is not None and found.smoother is not None:
+            person = found.people[number]
+            probs = found.smoother.smooth(person, found.frame.time_s or 0.0, probs)
         scores = normalised_scores(self.labels, probs.tolist())
         reason = abstention(quality, probs, self.thresholds)
         return Face(
@@ -167,6 +246,7 @@ class Reader:
             expression=None if reason else max(scores, key=scores.__getitem__),
             abstained=reason,
             quality=quality,
+            track_id=person,
         )
 
 

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from unmask.errors import InputError
-from unmask.media.base import Input, Source
+from unmask.media.base import Camera, ImageSequence, Input, Source, Stream
 from unmask.media.stdin import STDIN, read_stdin
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
 )
 """Endings, in lower case, of the files that are looked for in folders. A file that is named may have any ending."""
+
+
+_SINGLE = (str, Path, bytes, np.ndarray, Camera, Stream, ImageSequence)
 
 
 def expand(sources: Source | Iterable[Source]) -> Iterator[Input]:
@@ -27,12 +30,13 @@ def expand(sources: Source | Iterable[Source]) -> Iterator[Input]:
     is left out, and no folder is gone through twice, however many links lead to it. A text that names no file is a glob
     if it holds one of ``*?[``, where ``**`` stands for any folders; it gives all files that it matches and that are not
     hidden. ``-`` is standard input: one picture, or a list of paths, one a line, which are expanded while they come in.
+    A text with a protocol, such as ``rtsp://``, is the address of a stream, though not in such a list.
     What cannot be expanded gives an input that holds the error.
 
     Parameters
     ----------
     sources
-        Paths, globs, ``-``, bytes of pictures and arrays, or one of these.
+        Paths, globs, addresses, ``-``, bytes of pictures, arrays, cameras and image sequences, or one of these.
     """
     for number, source in enumerate(_several(sources)):
         yield from _expand_one(number, source)
@@ -48,7 +52,7 @@ def count(sources: Source | Iterable[Source]) -> int | None:
 
 def _several(sources: Source | Iterable[Source]) -> Iterable[Source]:
     # A text and an array can be gone through too, and would fall into letters and rows.
-    return [sources] if isinstance(sources, (str, Path, bytes, np.ndarray)) else sources
+    return [sources] if isinstance(sources, _SINGLE) else sources
 
 
 def _expand_one(number: int, source: object) -> Iterator[Input]:
@@ -59,6 +63,14 @@ def _expand_one(number: int, source: object) -> Iterator[Input]:
     elif isinstance(source, str) and source == STDIN:
         for item in read_stdin():
             yield from _expand_path(item) if isinstance(item, str) else (item,)
+    elif isinstance(source, Camera):
+        yield Input(f"<camera {source.number}>", source)
+    elif isinstance(source, ImageSequence):
+        yield Input(source.source, source)
+    elif isinstance(source, Stream):
+        yield Input(source.address, source)
+    elif isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
+        yield Input(source, Stream(source))
     elif isinstance(source, (str, Path)):
         yield from _expand_path(str(source))
     else:
@@ -87,7 +99,7 @@ def _pictures_in(folder: Path) -> Iterator[Input]:
         yield item
     if nothing:
         endings = " ".join(sorted(PICTURE_SUFFIXES))
-        yield _failed(str(folder), f"no pictures in this folder; looked for {endings}")
+        yield _failed(str(folder), f"no pictures in this folder; looked for {endings}; films are named one by one")
 
 
 def _walk(top: Path) -> Iterator[Input]:

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
 
 from unmask import images
 from unmask.errors import InputError, UnmaskError
-from unmask.media.base import Failure, Frame, Input, Source
+from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Source, Stream
 from unmask.media.expand import expand
-
-FILM_SUFFIXES = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm"))
-
-In = TypeVar("In")
-Out = TypeVar("Out")
+from unmask.media.pipeline import ordered_map
+from unmask.media.span import WHOLE, Span
 
 
 def open_frame(item: Input) -> Frame | Failure:
-    """The picture of one input, or why there is none. Never raises."""
+    """The picture of one input, or why there is none. Never raises. For a film, see :func:`film_frames`."""
     content = item.content
     try:
+        if item.moves:
+            raise InputError(f"{item.name}: a film has many frames; read it as one")
         if isinstance(content, UnmaskError):
             return Failure(item.name, content)
         if isinstance(content, bytes):
             return Frame(images.decode(content, name=item.name), item.name)
-        if not isinstance(content, Path):
-            return Frame(images.as_image(content, name=item.name), item.name)
-        if content.suffix.lower() in FILM_SUFFIXES:
-            raise InputError(f"{content}: films are not read by this version yet; take single pictures from it")
-        return Frame(images.load(content), item.name)
+        if isinstance(content, Path):
+            return Frame(images.load(content), item.name)
+        return Frame(images.as_image(content, name=item.name), item.name)
     except UnmaskError as error:
         return Failure(item.name, error)
 
 
+def open_film(item: Input, span: Span = WHOLE) -> Iterator[Frame | Failure]:
+    """Frames of one input that moves, with their times, and a Failure where it cannot be read on. Never raises."""
+    # Imported here, because whoever reads a picture pays for nothing that only films need.
+    content = item.content
+    if isinstance(content, Camera):
+        from unmask.media.camera import camera_frames
+
+        return camera_frames(content, span)
+    if isinstance(content, ImageSequence):
+        from unmask.media.sequence import sequence_frames
+
+        return sequence_frames(content, span)
+    from unmask.media.film import film_frames
+
+    assert isinstance(content, (Path, Stream))
+    return film_frames(content if isinstance(content, Path) else content.address, span, name=item.name)
+
+
 def frames(
-    sources: Source | Iterable[Source], *, workers: int = 1, skip: Callable[[str], bool] | None = None
+    sources: Source | Iterable[Source],
+    *,
+    workers: int = 1,
+    skip: Callable[[str], bool] | None = None,
+    span: Span = WHOLE,
 ) -> Iterator[Frame | Failure]:
     """Frames of many sources in their order, and a Failure in the place of what cannot be read.
 
@@ -46,28 +63,16 @@ def frames(
     sources
         See :func:`unmask.media.expand`.
     workers
-        Threads that decode. At most two pictures a thread are in memory beside the one that is handed out.
+        Threads that decode pictures. At most two pictures a thread are in memory beside the one that is handed out.
     skip
         Called with the name of each input before it is opened; true leaves it out.
+    span
+        Which frames of films.
     """
     inputs = (item for item in expand(sources) if skip is None or not skip(item.name))
-    return ordered_map(open_frame, inputs, workers=workers)
-
-
-def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: int) -> Iterator[Out]:
-    """``map`` by several threads: results in the order of the items, at most two items a worker in flight."""
-    if workers <= 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="unmask") as pool:
-        flight: deque[Future[Out]] = deque()
-        try:
-            for item in items:
-                flight.append(pool.submit(function, item))
-                if len(flight) >= 2 * workers:
-                    yield flight.popleft().result()
-            while flight:
-                yield flight.popleft().result()
-        finally:
-            for future in flight:
-                future.cancel()
+    for moves, group in groupby(inputs, key=lambda item: item.moves):
+        if moves:
+            for item in group:
+                yield from open_film(item, span)
+        else:
+            yield from ordered_map(open_frame, group, workers=workers)

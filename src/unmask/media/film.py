@@ -1,0 +1,211 @@
+"""Frames of a film or stream with their exact times, one at a time: memory does not depend on its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unmask.errors import InputError, LimitError, UnmaskError
+from unmask.images import MAX_PIXELS, Image
+from unmask.media.base import Failure, Frame
+from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
+from unmask.media.counting import FrameCounter
+from unmask.media.span import WHOLE, Span
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+SEEK_AHEAD_S = 10
+"""Seconds to the next wanted frame from which on it is sought, not reached by decoding what lies between."""
+
+_SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
+_SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
+
+
+def film_frames(content: Path | str, span: Span = WHOLE, *, name: str | None = None) -> Iterator[Frame | Failure]:
+    """Frames of a film file, or of the stream at an address, in the order of their times.
+
+    Times are exact: presentation stamp times time base, as ``ffprobe`` prints them (so a film may begin after zero).
+    Films of variable frame rate keep their times, and turned films are upright. The index of a frame is its number in
+    the whole film, also after seeking. Never raises: a film that is damaged or cut short gives the frames that it has,
+    and then a Failure with the reason.
+
+    Parameters
+    ----------
+    content
+        A path; a text is an address, which FFmpeg opens over the network.
+    span
+        Which frames; seeks where that saves decoding.
+    name
+        What frames and messages call it.
+    """
+    name = str(content) if name is None else name
+    try:
+        with ExitStack() as stack:
+            film = _Film(content, name, stack)
+            yield from film.frames(span)
+            film.check()
+    except UnmaskError as error:
+        yield Failure(name, error)
+
+
+class _Film:
+    """An open film: its decoder, and what went wrong on the way."""
+
+    def __init__(self, content: Path | str, name: str, stack: ExitStack) -> None:
+        self.name = name
+        self._container: InputContainer = stack.enter_context(opened(content, name=name))
+        self._track = picture_track(self._container, name=name)
+        self._convert = _Converter(name)
+        self._counter: FrameCounter | None = None
+        if isinstance(content, Path):
+            self._counter = FrameCounter(content, self._track.index)
+            stack.callback(self._counter.close)
+        self._damaged = self._packets = 0
+        self._sought = self._ended = False
+        self._latest: Fraction | None = None
+
+    def frames(self, span: Span) -> Iterator[Frame]:
+        """The frames of a span."""
+        start, last_cell = span.start_s, None
+        pictures, index = self._pictures_from(start)
+        while True:
+            sought_to = None
+            for picture in pictures:
+                time_s = self._time(picture)
+                if index is None:
+                    assert self._counter is not None
+                    index = self._counter.before(time_s)
+                number, index = index, index + 1
+                if start is not None and time_s < start:
+                    continue
+                if span.end_s is not None and time_s >= span.end_s:
+                    return
+                cell = span.cell(time_s)
+                if span.every_s is not None and last_cell is not None and cell <= last_cell:
+                    continue
+                last_cell = cell
+                yield Frame(self._convert(picture), self.name, number, float(time_s))
+                if self._counter is not None and span.due_s(time_s) - time_s >= SEEK_AHEAD_S:
+                    sought_to = span.due_s(time_s)
+                    break
+            if sought_to is None:
+                self._ended = True
+                return
+            pictures, index = self._pictures_from(sought_to)
+
+    def check(self) -> None:
+        """Raises InputError when the film is damaged, or ends before the time that it declares."""
+        if self._damaged:
+            raise InputError(
+                f"{self.name}: damaged in {self._damaged} places, where frames may be missing; "
+                "the rest was read; copy the film anew"
+            )
+        declared = self._declared_end()
+        if self._ended and declared is not None and (self._latest or 0) + _SHORT_S < declared:
+            raise InputError(
+                f"{self.name}: cut short: its frames end at {float(self._latest or 0):.2f} s of "
+                f"{float(declared):.2f} s; what is there was read; copy the film anew"
+            )
+        if self._ended and self._latest is None and not self._sought:
+            raise InputError(f"{self.name}: holds no frame that can be decoded; check that it plays elsewhere")
+
+    def _pictures_from(self, start: Fraction | None) -> tuple[Iterator[VideoFrame], int | None]:
+        """Pictures from a time on or earlier, and the number of the first where it is known."""
+        base = self._track.time_base
+        if start is None or self._counter is None or base is None:
+            return self._decoded(), 0
+        self._sought = True
+        for margin in _SEEK_MARGINS_S:
+            with film_errors(self.name):
+                self._container.seek(int((start - margin) / base), stream=self._track)
+            pictures = self._decoded()
+            first = next(pictures, None)
+            if first is None or self._time(first) <= start:
+                break
+        else:
+            with film_errors(self.name):
+                self._container.seek(self._track.start_time or 0, stream=self._track)
+            pictures = self._decoded()
+            first = next(pictures, None)
+        return _chained(first, pictures), None
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """Pictures from where the container stands, over damaged places, to the last one that the decoder holds."""
+        av = pyav()
+        packets = self._container.demux(self._track)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError:
+                self._damaged += 1
+                break
+            try:
+                pictures = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self._damaged += 1
+                continue
+            self._packets += packet.size > 0
+            yield from pictures
+        try:
+            yield from self._track.decode(None)
+        except av.error.FFmpegError:
+            return
+
+    def _time(self, picture: VideoFrame) -> Fraction:
+        time_s = stamp(picture, picture.time_base)
+        if time_s is None:  # a raw stream, which has pictures and no times
+            rate = self._track.average_rate or Fraction(25)
+            time_s = Fraction(0) if self._latest is None else self._latest + 1 / rate
+        self._latest = time_s
+        return time_s
+
+    def _declared_end(self) -> Fraction | None:
+        """The end of the pictures, less one frame, as the film states it; None where it does not."""
+        frames, rate = self._track.frames, self._track.average_rate
+        if self._container.format.name == "avi" and not self._sought and rate:
+            # Its duration is guessed from the file's size, so that only the number of frames tells.
+            return frames / rate if self._packets < frames else None
+        tag = self._track.metadata.get("DURATION")  # Matroska's, by track
+        if tag:
+            hours, minutes, seconds = tag.split(":")
+            return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+        if "mov" in self._container.format.name and self._track.duration and self._track.time_base:
+            gap = 1 / rate if rate else Fraction(0)
+            return ((self._track.start_time or 0) + self._track.duration) * self._track.time_base - gap
+        return None
+
+
+class _Converter:
+    """Decoded pictures to the image contract, upright."""
+
+    def __init__(self, name: str) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._name = name
+        self._reformatter = VideoReformatter()  # kept, because it is costlier than its work
+
+    def __call__(self, picture: VideoFrame) -> Image:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise LimitError(
+                f"{self._name}: {picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}; make it smaller"
+            )
+        with film_errors(self._name):
+            rgb = self._reformatter.reformat(picture, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(rgb, round(picture.rotation / 90)))
+
+
+def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    if first is not None:
+        yield first
+        yield from rest

@@ -1,0 +1,33 @@
+"""Pictures that are the frames of one film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from unmask.media.base import Failure, Frame, ImageSequence
+from unmask.media.span import WHOLE, Span
+
+
+def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Iterator[Frame | Failure]:
+    """Frames of an image sequence, and a Failure, named by its file, in the place of a picture that cannot be read.
+
+    The source of every frame is the sequence's own; a picture that cannot be read keeps its place in time.
+    """
+    from unmask.media.expand import expand
+    from unmask.media.opening import open_frame
+
+    last_cell: Any = None
+    for index, item in enumerate(expand(sequence.source)):
+        time_s = index / sequence.fps
+        cell = span.cell(time_s)
+        if span.end_s is not None and time_s >= span.end_s:
+            return
+        if time_s < (span.start_s or 0) or (last_cell is not None and cell <= last_cell):
+            continue
+        last_cell = cell
+        frame = open_frame(item)
+        if isinstance(frame, Failure):
+            yield frame
+        else:
+            yield Frame(frame.image, sequence.source, index, float(time_s))

@@ -1,0 +1,64 @@
+"""Which frames of a film to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from unmask.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a film, and how densely it is read. Times are the film's own, as ``Frame.time_s`` gives them.
+
+    Parameters
+    ----------
+    start_s, end_s
+        Frames from ``start_s`` on and before ``end_s``; None is the film's own start or end. Of a camera or stream,
+        ``end_s`` counts from its first frame.
+    every_s
+        Of each stretch of this many seconds, counted from ``start_s`` (or zero), only the first frame; None reads all.
+
+    Raises
+    ------
+    ConfigError
+        An end that is not after the start, or a step that is not above zero.
+    """
+
+    start_s: Fraction | None = None
+    end_s: Fraction | None = None
+    every_s: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.every_s is not None and self.every_s <= 0:
+            raise ConfigError(f"every {float(self.every_s)} s: expected a step above 0")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0):
+            raise ConfigError(
+                f"end at {float(self.end_s)} s: expected a time after the start, {float(self.start_s or 0)} s"
+            )
+
+    def cell(self, time_s: Fraction) -> Fraction | int:
+        """Which stretch a time falls in; without ``every_s``, each time is one of its own."""
+        if self.every_s is None:
+            return time_s
+        return (time_s - (self.start_s or 0)) // self.every_s
+
+    def due_s(self, time_s: Fraction) -> Fraction:
+        """Start of the stretch after the one that a time falls in; without ``every_s``, the time itself."""
+        if self.every_s is None:
+            return time_s
+        return (self.start_s or Fraction(0)) + (self.cell(time_s) + 1) * self.every_s
+
+    def resumed(self, time_s: float | None) -> Span:
+        """The same frames from a time on: the stretches stay where they were."""
+        if time_s is None:
+            return self
+        start = Fraction(time_s)
+        if self.every_s is not None:
+            start = (self.start_s or Fraction(0)) + self.cell(start) * self.every_s
+        return replace(self, start_s=max(start, self.start_s or start))
+
+
+WHOLE = Span()
+"""Every frame."""

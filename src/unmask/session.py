@@ -1,0 +1,166 @@
+"""Frames in time: faces found, followed, read and smoothed, one frame after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+from unmask.faces import Detection
+from unmask.faces.following import SEARCH_EVERY, Follower
+from unmask.images import Image
+from unmask.media import WHOLE, Failure, Frame, Span
+from unmask.readings import Reading
+from unmask.timeline.smoothing import SMOOTH_S, Smoother
+
+if TYPE_CHECKING:
+    from unmask.reader import Found, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class FilmOptions:
+    """How what moves is read.
+
+    Parameters
+    ----------
+    span
+        Which frames.
+    smooth_s
+        Time constant of :class:`unmask.timeline.smoothing.Smoother`, in seconds; 0 is off.
+    search_every
+        Frames from one search of the whole picture to the next; see :class:`unmask.faces.following.Follower`.
+    """
+
+    span: Span = WHOLE
+    smooth_s: float = SMOOTH_S
+    search_every: int = SEARCH_EVERY
+
+
+class Session:
+    """One film or camera being read: push its frames in their order.
+
+    Not for several threads at a time; sessions of one reader may run beside each other.
+
+    Parameters
+    ----------
+    reader
+        Detector, model and thresholds.
+    source
+        What its readings are called.
+    smooth_s, search_every
+        As in :class:`FilmOptions`.
+
+    Raises
+    ------
+    ConfigError
+        A time constant or number of frames that cannot be.
+
+    Examples
+    --------
+    >>> session = unmask.load().session()                           # doctest: +SKIP
+    >>> reading = session.push(image, time_s=0.04)                  # doctest: +SKIP
+    >>> [(face.track_id, face.expression) for face in reading.faces]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        source: str = "<session>",
+        smooth_s: float = SMOOTH_S,
+        search_every: int = SEARCH_EVERY,
+    ) -> None:
+        self.source = source
+        self._reader = reader
+        self._follower = Follower(reader.detector, search_every=search_every)
+        self._smoother = Smoother(smooth_s)
+        self._frames = 0
+        self._started: float | None = None
+
+    def push(self, image: Image, *, time_s: float | None = None, index: int | None = None) -> Reading:
+        """Read the next frame.
+
+        Parameters
+        ----------
+        image
+            ``uint8``, RGB ``(H, W, 3)`` or grey ``(H, W)``.
+        time_s
+            Of the frame, not before the one before it; None takes the seconds since the first frame was pushed.
+        index
+            Of the frame; None counts on.
+
+        Raises
+        ------
+        UnmaskError
+            The picture is not as it should be. The session can go on.
+        """
+        if time_s is None:
+            now = time.monotonic()
+            self._started = now if self._started is None else self._started
+            time_s = now - self._started
+        frame = Frame(image, self.source, self._frames if index is None else index, time_s)
+        (item,) = self._reader.classify([self.find(frame)])
+        assert not isinstance(item, Failure)
+        return item[1]
+
+    def find(self, frame: Frame) -> Found:
+        """The frame's faces with the numbers of their people, ready for :meth:`Reader.classify`."""
+        time_s = self._time(frame)
+        found = self._reader.look(frame, self._follower.find(frame.image, time_s))
+        return self._numbered(found, self._follower.tracker.update(found.detections, found.crops, time_s))
+
+    def replay(self, frame: Frame, reading: Reading) -> None:
+        """Take in a frame that an earlier run has read already, so that people keep their numbers and scores go on.
+
+        Parameters
+        ----------
+        frame
+            The frame.
+        reading
+            What the earlier run made of it, with track ids.
+        """
+        time_s = self._time(frame)
+        faces = [face for face in reading.faces if face.track_id is not None]
+        detections = [Detection(face.box, face.detection_score, face.landmarks) for face in faces]
+        found = self._reader.look(frame, detections)
+        known = [face.track_id for face in faces if face.track_id is not None]
+        self._follower.tracker.update(detections, found.crops, time_s, known=known)
+        for face, person in zip(faces, known, strict=True):
+            self._smoother.restore(person, time_s, np.array(list(face.scores.values())))
+
+    def _numbered(self, found: Found, people: list[int]) -> Found:
+        found.people, found.smoother = people, self._smoother
+        return found
+
+    def _time(self, frame: Frame) -> float:
+        self._frames = frame.index + 1
+        return 0.0 if frame.time_s is None else frame.time_s
+
+
+def follow(
+    session: Session, frames: Iterable[Frame | Failure], *, past: Iterable[Reading] = ()
+) -> Iterator[Found | Failure]:
+    """Faces of a film's frames, found one frame after the other.
+
+    Parameters
+    ----------
+    past
+        Readings of an earlier run, in order: their frames are replayed, not given out.
+    """
+    earlier = {reading.index: reading for reading in past}
+    last = max(earlier, default=-1)
+    for frame in frames:
+        if isinstance(frame, Failure):
+            yield frame
+        elif frame.index <= last:
+            if frame.index in earlier:
+                session.replay(frame, earlier[frame.index])
+        else:
+            try:
+                yield session.find(frame)
+            except UnmaskError as error:
+                yield Failure(frame.source, error)
