@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from unmask.errors import UnmaskError
 from unmask.outputs import MEANING
-from unmask.studio import api, site
+from unmask.studio import api, films, live, site
 from unmask.studio.guard import Guard
 from unmask.studio.problems import Problem, problem_of
 from unmask.studio.settings import Settings
@@ -53,6 +53,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.studio = studio
     app.include_router(api.router)
+    app.include_router(films.router)
+    app.include_router(live.router)
     app.include_router(site.router)
     app.mount("/static", site.files(), name="static")
     app.add_middleware(Guard, settings=studio.settings, metrics=studio.metrics)

@@ -10,8 +10,8 @@ from unmask.errors import DataError, suggest
 from unmask.studio.readers import Choice
 from unmask.studio.state import Studio, studio_of
 
-_THRESHOLDS = ("min_size", "min_sharpness", "max_yaw", "max_pitch", "min_confidence", "min_margin")
-_KNOWN = ("model", "head", "detector", "abstain", *_THRESHOLDS)
+THRESHOLDS = ("min_size", "min_sharpness", "max_yaw", "max_pitch", "min_confidence", "min_margin")
+_KNOWN = ("model", "head", "detector", "abstain", *THRESHOLDS)
 
 _Name = Annotated[str | None, Query(max_length=100)]
 _AtLeast0 = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -37,7 +37,7 @@ def choice_of(
         if key not in _KNOWN:
             raise DataError(f"unknown parameter '{key}'; {suggest(key, _KNOWN)}")
     values = (min_size, min_sharpness, max_yaw, max_pitch, min_confidence, min_margin)
-    thresholds = {key: value for key, value in zip(_THRESHOLDS, values, strict=True) if value is not None}
+    thresholds = {key: value for key, value in zip(THRESHOLDS, values, strict=True) if value is not None}
     return studio.readers.choose(model=model, head=head, detector=detector, thresholds=thresholds, abstain=abstain)
 
 

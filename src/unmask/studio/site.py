@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from unmask.pages import STYLE, colour_rules
+from unmask.palette import ABSTAINED, COLOURS, ink
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,4 +41,10 @@ async def page() -> Response:
 async def style() -> Response:
     """The common style of unmask's pages, the colours of the expressions, and what the studio adds."""
     own = (_FOLDER / "studio.css").read_text(encoding="utf-8")
-    return Response(STYLE + colour_rules() + own, media_type="text/css; charset=utf-8", headers=_FRESH)
+    return Response(STYLE + colour_rules() + _inks() + own, media_type="text/css; charset=utf-8", headers=_FRESH)
+
+
+def _inks() -> str:
+    """For each expression, what can be read upon its colour."""
+    colours = [*COLOURS.items(), ("none", ABSTAINED)]
+    return "\n".join(f".{name} {{ --ink: rgb{ink(colour)}; }}" for name, colour in colours) + "\n"

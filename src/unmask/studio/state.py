@@ -14,7 +14,7 @@ from unmask.studio.settings import Settings
 
 
 class Studio:
-    """Settings, models, the queue and the counters of one server.
+    """Settings, models, the queue and the counters of one server; ``live`` is the number of live sessions.
 
     Raises
     ------
@@ -25,6 +25,7 @@ class Studio:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.live = 0
         self.readers = Readers(model=settings.model, detector=settings.detector)
         self.batcher = Batcher(
             self.readers, limits=settings.limits, workers=settings.workers, metrics=self.metrics
@@ -32,6 +33,8 @@ class Studio:
         self.metrics.gauge(
             "unmask_pictures_waiting", "Pictures that no worker has taken yet.", lambda: self.batcher.waiting
         )
+
+        self.metrics.gauge("unmask_live_sessions", "Live sessions that are running.", lambda: self.live)
 
     def close(self) -> None:
         """Read what waits, and end the workers."""

@@ -55,24 +55,21 @@ function show(file, reading) {
   const image = make("img", { src: address, alt: `${reading.source}, ${inWords(reading)}` });
   const stage = make("div", { className: "stage" }, image);
   const title = make("h2", {}, reading.source);
-  const table = make("div");
+  const marks = [];
+  const lay = () => marks.splice(0, marks.length, ...mark(stage, reading));
+  const table = faceTable(reading, { caption: `Scores in percent: ${reading.source}`, marks });
   const article = make("article", { ariaLabel: reading.source }, title,
     make("p", { className: "about" }, `${reading.width} × ${reading.height} pixels, ${inWords(reading)}`),
     stage, table, make("div", { className: "bar-of-buttons" }, button("Save annotated picture", async () => {
       save(await drawn(file, reading), `${stem(reading.source)}_read.png`);
     })));
-  let marks = [];
-  const lay = () => {
-    marks = mark(stage, reading);
-    table.replaceChildren(faceTable(reading, { caption: `Scores in percent: ${reading.source}`, marks }));
-  };
   image.addEventListener("load", lay);
   image.addEventListener("error", () => attempt(async () => {
     // The browser does not know the format: the server draws the picture.
     if (image.src !== address) return;
     image.src = URL.createObjectURL(await drawn(file, { ...reading, faces: [] }));
   }));
-  new ResizeObserver(() => image.complete && image.naturalWidth && mark(stage, reading)).observe(stage);
+  new ResizeObserver(() => image.complete && image.naturalWidth && lay()).observe(stage);
   $("photo-results").prepend(article);
   while ($("photo-results").children.length > SHOWN) forget($("photo-results").lastElementChild);
   announce(`${reading.source}: ${inWords(reading)}`);
