@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,11 @@ def test_module_runs() -> None:
     """``python -m unmask --version`` prints the version."""
     result = subprocess.run([sys.executable, "-m", "unmask", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("unmask 0.")
+
+
+def test_the_runtime_reports_to_nobody(photo: Path, tmp_path: Path) -> None:
+    """Reading a photograph writes no file, not even the one with which ONNX Runtime's telemetry starts."""
+    code = f"import unmask; unmask.read({str(photo)!r})"
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**environment, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []

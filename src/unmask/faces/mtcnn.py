@@ -13,12 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from unmask.errors import ModelError
 from unmask.faces.base import Detection
 from unmask.faces.search import LONGEST, Boxes, distinct, sides, working_copy
+from unmask.models.runtime import inference_session
 from unmask.readings import Box, Landmarks
 
 MIN_FACE = 24
@@ -49,15 +49,12 @@ class MtcnnDetector:
         package = importlib.util.find_spec("mtcnnruntime")
         if package is None or package.origin is None:
             raise ModelError("detector 'mtcnn': its weights are not installed; pip install mtcnn-runtime")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         self._networks: list[Any] = []
         for network in ("pnet", "rnet", "onet"):
             path = Path(package.origin).with_name("weights") / f"{network}.onnx"
             if not path.is_file():
                 raise ModelError(f"detector 'mtcnn': {path} is missing; pip install --force-reinstall mtcnn-runtime")
-            self._networks.append(onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]))
+            self._networks.append(inference_session(path, threads=threads))
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See :class:`unmask.faces.Detector`."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from unmask.errors import DataError, ModelError
 from unmask.models.card import ModelCard
 from unmask.models.file import ModelFile, load_model
+from unmask.models.runtime import inference_session
 
 
 def softmax(logits: NDArray[np.floating], *, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -40,14 +41,9 @@ class Classifier:
     """
 
     def __init__(self, model: ModelFile, *, threads: int = 1) -> None:
-        import onnxruntime
-
         self.model = model
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(model.onnx, options, providers=["CPUExecutionProvider"])
+            self._session = inference_session(model.onnx, threads=threads)
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
             raise ModelError(f"model '{model.card.name}': ONNX Runtime refuses the network: {error}") from None
         outputs = {output.name for output in self._session.get_outputs()}
