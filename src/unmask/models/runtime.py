@@ -1,4 +1,4 @@
-"""ONNX Runtime, told to keep to itself: its builds from 1.29 on report their use to its makers unless they are told not to.
+"""ONNX Runtime, told to keep to itself: from 1.29 on, it reports its use to its makers unless it is told not to.
 
 Everything in unmask that runs a network gets ONNX Runtime from here.
 """

@@ -141,7 +141,7 @@ async def draw_picture(request: Request, studio: Here, choice: Chosen) -> Respon
 )
 async def export(request: Request, body: schemas.ExportBody, format: Literal["csv", "json", "jsonl"] = "csv") -> Response:  # noqa: A002
     """Send readings back, in the order in which they are to stand; nothing is kept."""
-    text = await asyncio.to_thread(_written, format, body.readings)
+    text = await asyncio.to_thread(_written, format, body)
     return Response(
         encodable(text),
         media_type=_MEDIA[format],
@@ -227,11 +227,11 @@ def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int) -> bytes:
     return buffer.getvalue()
 
 
-def _written(kind: str, values: Sequence[dict[str, Any]]) -> str:
-    readings = [Reading.from_json(value) for value in values]
-    faces = [face for reading in readings for face in reading.faces]
+def _written(kind: str, body: schemas.ExportBody) -> str:
+    readings = [Reading.from_json(value) for value in body.readings]
+    found = next((face.scores for reading in readings for face in reading.faces), {})
     stream = io.StringIO()
-    with open_writer(kind, stream, labels=list(faces[0].scores) if faces else ()) as writer:
+    with open_writer(kind, stream, labels=list(found) if body.labels is None else body.labels) as writer:
         for reading in readings:
             writer.write(reading)
     return stream.getvalue()

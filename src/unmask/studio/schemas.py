@@ -82,6 +82,9 @@ class ExportBody(_Schema):
     """Readings, as they came."""
 
     readings: list[dict[str, Any]] = Field(description="Objects of `Reading`.", max_length=200_000)
+    labels: list[Expression] | None = Field(
+        default=None, description="The columns of scores; those of the first face when left out."
+    )
 
 
 class Head(_Schema):
