@@ -143,7 +143,7 @@ def page(title: str, *parts: Html, lead: str = "", style: str = "", script: str 
 def page_head(title: str, *, style: str = "", scripts: bool = False) -> str:
     """The document up to its body, for pages that are written piece by piece."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    policy += "; script-src 'unsafe-inline'; media-src data: blob:" if scripts else ""
+    policy += "; script-src 'unsafe-inline'; media-src data: blob: 'self' file:" if scripts else ""
     return _HEAD.format(title=text(title), policy=policy, style=STYLE + colour_rules() + style)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 MAX_HELD_BYTES = 128 * 2**20
 """Pictures that wait to be classified together take about this much memory at most."""
-
-
-RESUME_S = 3.0
-"""So much of a film is replayed before its reading goes on: longer than anybody is remembered who is not seen."""
 
 
 @dataclass
@@ -134,7 +130,7 @@ class Reader:
         skip: Callable[[str], bool] | None = None,
         film: FilmOptions | None = None,
         past: Mapping[str, Sequence[Reading]] | None = None,
-    ) -> Iterator[tuple[Frame, Reading] | Failure]:
+    ) -> Generator[tuple[Frame, Reading] | Failure, None, None]:
         """Like :meth:`read`, with each reading's frame, and a Failure in the place of what cannot be read.
 
         Parameters
@@ -142,8 +138,8 @@ class Reader:
         skip
             Called with the name of each source before it is opened; true leaves it out.
         past
-            By the name of a film, the last readings of an earlier run (those of ``RESUME_S``): the film goes on after
-            them, with the same numbers for the same people.
+            By the name of a film, the last few seconds of readings of an earlier run: the film goes on after them, with
+            the same numbers for the same people.
         """
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[Found | Failure] = []

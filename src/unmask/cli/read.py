@@ -1,22 +1,27 @@
-"""``unmask read``: expressions from pictures, as a table, JSON, CSV, Parquet, annotated pictures or a page."""
+"""``unmask read``: expressions from pictures and films, as rows, annotated pictures and films, pages and timelines."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
-    from unmask.media import Frame
+    from unmask.cli.drawing import Pictures
+    from unmask.media import Source
     from unmask.models import Thresholds
+    from unmask.outputs.jsonl import EarlierRun
     from unmask.reader import Reader
-    from unmask.readings import Reading
+    from unmask.session import FilmOptions
 
+STDIN = "-"
+TIMES = ("start", "end", "every")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
     "min_size": "shortest side of a face's box, in pixels",
@@ -32,22 +37,28 @@ def add_parser(verbs: Any) -> None:
     """Register the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "read",
-        help="read expressions from pictures",
-        description="Read the expressions of all faces in pictures. A score is how people tend to label such a face, "
-        "not what the person feels.",
+        help="read expressions from pictures and films",
+        description="Read the expressions of all faces in pictures and films. A score is how people tend to label "
+        "such a face, not what the person feels.",
     )
     parser.add_argument(
         "sources",
-        nargs="+",
+        nargs="*",
         metavar="SOURCE",
-        help="picture, folder, glob, or - for standard input (one picture, or a list of paths, one a line)",
+        help="picture, film, folder of pictures, glob, address of a stream, or - for standard input (one picture, or a "
+        "list of paths, one a line)",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --out, else a table")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the results there instead of to standard output"
     )
-    parser.add_argument("--annotate", type=Path, metavar="PATH", help="draw the faces: a picture, or a folder for many")
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with all pictures and scores")
+    parser.add_argument(
+        "--annotate", type=Path, metavar="PATH", help="draw the faces: a picture or film, or a folder for many"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write a page with all pictures, films and scores"
+    )
+    parser.add_argument("--blur-faces", action="store_true", help="blur the faces in everything that is drawn")
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
     parser.add_argument("--head", metavar="NAME", help="which output of the model to read, for example fer2013")
     parser.add_argument(
@@ -55,6 +66,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="pictures decoded and searched at a time")
     parser.add_argument("--resume", action="store_true", help="go on with the JSON lines file that --out names")
+    _add_film_options(parser)
     group = parser.add_argument_group("abstention", "a face beyond a threshold gets scores and no expression")
     for key, what in THRESHOLDS.items():
         group.add_argument(f"--{key.replace('_', '-')}", type=float, metavar="X", help=f"{what} (default: the model's)")
@@ -62,12 +74,33 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_film_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("films", "times are seconds, or h:mm:ss; see also docs/video.md")
+    group.add_argument("--camera", type=int, metavar="N", help="read a camera, the first is 0, until Ctrl-C or --end")
+    group.add_argument("--fps", metavar="RATE", help="pictures of a SOURCE are frames of one film, so many a second")
+    group.add_argument("--start", metavar="TIME", help="begin there")
+    group.add_argument("--end", metavar="TIME", help="end before there")
+    group.add_argument("--every", metavar="SECONDS", help="read one frame of each stretch of so many seconds")
+    group.add_argument(
+        "--smooth", type=float, metavar="SECONDS", help="time constant that smooths the scores, 0 is off (default: 0.2)"
+    )
+    group.add_argument(
+        "--search-every",
+        type=int,
+        metavar="N",
+        help="search the whole picture in every Nth frame, between only where faces were (default: 5; 1 for "
+        "--blur-faces)",
+    )
+    group.add_argument("--summary", type=Path, metavar="FILE.json", help="write what each person showed, with events")
+    group.add_argument("--timeline", type=Path, metavar="FILE", help="plot the scores over time, as PNG or SVG")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Read, write, report what could not be read."""
+    from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
     from unmask.media import Failure, count
-    from unmask.outputs import done_sources, format_of, open_writer
-    from unmask.outputs.drawing import annotated_format
+    from unmask.outputs import format_of, open_writer
     from unmask.reader import load
 
     kind = arguments.format or (format_of(arguments.out) if arguments.out else "table")
@@ -75,22 +108,32 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workers {arguments.workers}: expected at least 1")
     if arguments.resume and (kind != "jsonl" or arguments.out is None):
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
-    total = count(arguments.sources)
-    if arguments.annotate and _names_one(arguments.annotate):
-        annotated_format(arguments.annotate)
-        if total is not None and total > 1:
-            raise ConfigError(
-                f"--annotate {arguments.annotate} names one picture, but there are {total}; name a folder"
-            )
+    sources = _sources(arguments)
+    total, film = count(sources), _film_options(arguments)
+    if arguments.annotate and names_one(arguments.annotate):
+        _check_annotate(arguments.annotate, sources, total)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
-    done = done_sources(arguments.out) if arguments.resume and arguments.out.exists() else set()
-    failed = 0
+    earlier = _earlier(arguments)
+    failed, moves = 0, False
     with ExitStack() as stack:
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
-        pictures = stack.enter_context(_Pictures(arguments.annotate, arguments.report))
-        progress = stack.enter_context(Progress("pictures", total if total != 1 else None))
-        for item in reader.stream(arguments.sources, workers=arguments.workers, skip=done.__contains__):
+        pictures = stack.enter_context(
+            Pictures(
+                annotate=arguments.annotate,
+                report=arguments.report,
+                summary=arguments.summary,
+                timeline=arguments.timeline,
+                blur=arguments.blur_faces,
+            )
+        )
+        _redo(pictures, earlier, sources, film)
+        progress = stack.enter_context(Progress("frames", total if total != 1 else None))
+        items = reader.stream(
+            sources, workers=arguments.workers, skip=earlier.done.__contains__, film=film, past=earlier.past
+        )
+        stack.enter_context(closing(items))
+        for item in items:
             if isinstance(item, Failure):
                 progress.clear()
                 print(f"unmask: {item.error}", file=sys.stderr)
@@ -101,7 +144,8 @@ def run(arguments: argparse.Namespace) -> int:
                     progress.clear()
                 writer.write(reading)
                 pictures.add(frame, reading)
-            if total != 1:
+                moves = moves or reading.time_s is not None
+            if total != 1 or moves:
                 progress.advance(note=f"{failed} not read" if failed else "")
     if failed and total != 1:
         print(f"unmask: {failed} of {progress.done} inputs could not be read; the rest were", file=sys.stderr)
@@ -123,50 +167,87 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         raise ConfigError(str(error)) from None
 
 
-def _names_one(path: Path) -> bool:
-    """Whether --annotate names a picture, not a folder."""
-    return bool(path.suffix) and not path.is_dir()
+def _sources(arguments: argparse.Namespace) -> list[Source]:
+    """The sources as the reader takes them."""
+    from unmask.media import Camera, ImageSequence
+
+    sources: list[Source] = list(arguments.sources)
+    if arguments.fps is not None:
+        if STDIN in sources:
+            raise ConfigError("--fps takes pictures by their folder or glob, not from standard input")
+        sources = [ImageSequence(source, _number("--fps", arguments.fps)) for source in arguments.sources]
+    if arguments.camera is not None:
+        if arguments.resume:
+            raise ConfigError("--resume cannot go on with a camera; write to another --out")
+        sources.append(Camera(arguments.camera))
+    if not sources:
+        raise ConfigError("nothing to read; name a SOURCE, or a camera: --camera 0")
+    return sources
 
 
-class _Pictures:
-    """What is drawn while reading: annotated pictures, and the pages of the report."""
+def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
+    """How films are read, where the user says anything about it: else nothing that films need is loaded."""
+    times = {name: _number(f"--{name}", given) for name in TIMES if (given := getattr(arguments, name)) is not None}
+    search = 1 if arguments.blur_faces and arguments.search_every is None else arguments.search_every
+    if not times and arguments.smooth is None and search is None:
+        return None
+    from unmask.faces.following import Follower
+    from unmask.faces.whole import WholeDetector
+    from unmask.media import Span
+    from unmask.session import FilmOptions
+    from unmask.timeline.smoothing import Smoother
 
-    def __init__(self, annotate: Path | None, report: Path | None) -> None:
-        self.annotate, self.report = annotate, report
-        self._used: set[Path] = set()
-        self._stack = ExitStack()
-        self._page: Any = None
+    options = FilmOptions(span=Span(**{f"{name}_s": time for name, time in times.items()}))
+    if arguments.smooth is not None:
+        options = dataclasses.replace(options, smooth_s=Smoother(arguments.smooth).smooth_s)
+    if search is not None:
+        Follower(WholeDetector(), search_every=search)
+        options = dataclasses.replace(options, search_every=search)
+    return options
 
-    def __enter__(self) -> _Pictures:
-        if self.report:
-            from unmask.outputs import ReportWriter
 
-            self._page = self._stack.enter_context(ReportWriter(self.report))
-        return self
+def _number(option: str, text: str) -> Fraction:
+    """Seconds (or a rate) as an exact number, from ``90``, ``1.5``, ``30000/1001``, ``1:30`` or ``0:01:30.5``."""
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+    except (ValueError, ZeroDivisionError):
+        parts = []
+    if not 1 <= len(parts) <= 3 or min(parts) < 0:
+        raise ConfigError(f"{option} {text}: expected seconds such as 1.5, or h:mm:ss")
+    return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
 
-    def __exit__(self, *failure: Any) -> None:
-        self._stack.__exit__(*failure)
 
-    def add(self, frame: Frame, reading: Reading) -> None:
-        """Draw one reading."""
-        if self.annotate:
-            from unmask.outputs import save_annotated
+def _check_annotate(path: Path, sources: list[Source], total: int | None) -> None:
+    """Raises ConfigError when --annotate names one file and there are several, or one of the other kind."""
+    from unmask.cli.drawing import check_target
+    from unmask.media import expand
 
-            save_annotated(frame.image, reading, self._target(reading.source))
-        if self._page:
-            self._page.add(frame.image, reading)
+    if total is not None and total > 1:
+        raise ConfigError(f"--annotate {path} names one file, but there are {total} inputs; name a folder")
+    if total is None:  # a list from standard input, which only reading it would tell
+        return
+    (item,) = expand(sources)
+    check_target(path, moves=item.moves)
 
-    def _target(self, source: str) -> Path:
-        """Where to draw: the picture itself, or a name in the folder that no other source has taken."""
-        assert self.annotate is not None
-        if _names_one(self.annotate):
-            if self._used:
-                raise ConfigError(f"--annotate {self.annotate} names one picture, but there are more; name a folder")
-            self._used.add(self.annotate)
-            return self.annotate
-        self.annotate.mkdir(parents=True, exist_ok=True)
-        stem = Path(source).stem.strip("<>") or "picture"
-        names = (f"{stem}.png" if number == 1 else f"{stem}_{number}.png" for number in range(1, 10**9))
-        target = next(path for name in names if (path := self.annotate / name) not in self._used)
-        self._used.add(target)
-        return target
+
+def _earlier(arguments: argparse.Namespace) -> EarlierRun:
+    """What an earlier run has written to the file that this one goes on with."""
+    from unmask.outputs.jsonl import EarlierRun, earlier_run
+
+    return earlier_run(arguments.out) if arguments.resume else EarlierRun()
+
+
+def _redo(pictures: Pictures, earlier: EarlierRun, sources: list[Source], film: FilmOptions | None) -> None:
+    """Count and, of the film that was cut short, draw again what an earlier run has read already."""
+    from unmask.cli.drawing import redraw
+    from unmask.media import WHOLE, expand, open_film
+
+    if pictures.counts:
+        for reading in earlier.readings():
+            if not (pictures.shows and reading.source in earlier.past):
+                pictures.count(reading)
+    if pictures.shows:
+        span = film.span if film else WHOLE
+        for item in expand(sources) if earlier.past else ():
+            if item.name in earlier.past:
+                redraw(pictures, open_film(item, span), earlier.readings(item.name))

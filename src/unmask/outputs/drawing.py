@@ -34,8 +34,9 @@ _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = None) -> NDArray[np.uint8]:
     """The picture with a box and a label for each face.
 
-    An abstention has a thin, dashed, grey box and its reason. Line and text sizes follow the picture and its faces. In
-    a picture so small that text would hide it (under about 64 pixels high) the boxes stand alone.
+    In a film the label begins with the person's number. An abstention has a thin, dashed, grey box and its reason. Line
+    and text sizes follow the picture and its faces. In a picture so small that text would hide it (under about 64
+    pixels high) the boxes stand alone.
 
     Parameters
     ----------
@@ -171,10 +172,11 @@ def _usual_side(boxes: Sequence[Box]) -> float:
 
 
 def _wording(face: Face, font: FreeTypeFont | ImageFont, room: int) -> str:
-    """The longest wording of a face's label that fits into ``room`` pixels, or nothing."""
+    """The longest wording of a face's label that fits into ``room`` pixels, or nothing; in a film, who it is first."""
     reading = verdict(face)
     full = reading if face.expression is None else f"{reading} {percent(face.confidence)}"
-    return next((text for text in (full, reading) if font.getlength(text) <= room), "")
+    who = () if face.track_id is None else (f"{face.track_id}: {full}",)
+    return next((text for text in (*who, full, reading) if font.getlength(text) <= room), "")
 
 
 @lru_cache(maxsize=8)

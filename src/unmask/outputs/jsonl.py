@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -16,13 +18,16 @@ from unmask.writing import disk_errors
 _LINE_START = b'{"source": '
 """What a line cut short must begin with: nothing else is ever cut off a file."""
 
+RECENT_S = 3.0
+"""So much of an unfinished film is kept to go on from: longer than anybody is remembered who is not seen."""
+
 
 class JsonLinesWriter(Writer):
-    """One line a frame; with ``append``, after the lines of :func:`done_sources`."""
+    """One line a frame; with ``append``, after the complete lines of the file."""
 
     def __init__(self, target: TextIO | Path, *, labels: Sequence[Expression] = (), append: bool = False) -> None:
         if append and isinstance(target, Path):
-            _, end = _completed(target)
+            end = earlier_run(target).end
             if target.exists():
                 with disk_errors(target), target.open("r+b") as file:
                     file.truncate(end)
@@ -35,11 +40,37 @@ class JsonLinesWriter(Writer):
         self._sink.close()
 
 
-def done_sources(path: Path) -> set[str]:
-    """Sources that an earlier, perhaps interrupted run has read to their end; none where there is no file.
+@dataclass(frozen=True)
+class EarlierRun:
+    """What a file of JSON lines tells of the run that wrote it, which may have been interrupted.
 
-    A torn last line does not count, nor does a film at the end of the file, which may have been cut short: both are
-    taken off when a :class:`JsonLinesWriter` appends to the file, and are read anew.
+    Parameters
+    ----------
+    done
+        Sources that were read to their end.
+    past
+        The film at the end of the file, if there is one, and its last readings: nobody knows whether it was read to its
+        end, so its reading goes on after them.
+    end
+        Length of the complete lines, in bytes. A torn last line does not count, and is taken off when a
+        :class:`JsonLinesWriter` appends to the file.
+    """
+
+    done: frozenset[str] = frozenset()
+    past: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
+    end: int = 0
+    path: Path | None = None
+
+    def readings(self, source: str | None = None) -> Iterator[Reading]:
+        """The readings of the file, or those of one source, one at a time."""
+        if self.path is not None and self.end:
+            for reading, _ in _lines(self.path):
+                if source is None or reading.source == source:
+                    yield reading
+
+
+def earlier_run(path: Path) -> EarlierRun:
+    """What an earlier, perhaps interrupted run has written; nothing where there is no file.
 
     Raises
     ------
@@ -48,33 +79,43 @@ def done_sources(path: Path) -> set[str]:
     InputError
         The file cannot be read.
     """
-    return _completed(path)[0]
+    done: set[str] = set()
+    recent: deque[Reading] = deque()  # of the film that the last lines belong to
+    end = 0
+    for reading, reached in _lines(path):
+        end = reached
+        if recent and reading.source != recent[0].source:
+            done.add(recent[0].source)
+            recent.clear()
+        if reading.time_s is None:
+            done.add(reading.source)
+            continue
+        recent.append(reading)
+        while reading.time_s - (recent[0].time_s or 0.0) > RECENT_S:
+            recent.popleft()
+    past = {recent[0].source: tuple(recent)} if recent else {}
+    return EarlierRun(frozenset(done), past, end, path)
 
 
-def _completed(path: Path) -> tuple[set[str], int]:
-    """The sources read to their end, and the length in bytes of their lines."""
-    sources: set[str] = set()
-    film: str | None = None  # the film, if any, that the lines after `end` belong to
-    end = position = 0
+def done_sources(path: Path) -> set[str]:
+    """Sources that an earlier run has read to their end; raises as :func:`earlier_run` does."""
+    return set(earlier_run(path).done)
+
+
+def _lines(path: Path) -> Iterator[tuple[Reading, int]]:
+    """Readings of the complete lines, and how far into the file each one's line reaches."""
+    position = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n") and (line.startswith(_LINE_START) or _LINE_START.startswith(line)):
                     break
-                reading = _parse(line, f"{path}, line {number}")
-                if film is not None and reading.source != film:
-                    sources.add(film)
-                    end = position
                 position += len(line)
-                film = None if reading.time_s is None else reading.source
-                if film is None:
-                    sources.add(reading.source)
-                    end = position
+                yield _parse(line, f"{path}, line {number}"), position
     except FileNotFoundError:
-        pass
+        return
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; check the path and its permissions") from error
-    return sources, end
 
 
 def _parse(line: bytes, where: str) -> Reading:

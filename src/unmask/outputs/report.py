@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
+from unmask.outputs.film_section import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
-from unmask.pages import PAGE_FOOT, data_uri, page_head, text
+from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
 from unmask.writing import disk_errors, encodable
 
@@ -54,6 +55,7 @@ class ReportWriter:
         self._title = title
         self._pictures = 0
         self._empty = 0
+        self._films = 0
         self._models: set[str] = set()
         self._shown: Counter[Expression] = Counter()
         self._withheld: Counter[Abstention] = Counter()
@@ -77,6 +79,13 @@ class ReportWriter:
         with disk_errors(self._path):
             self._body.write(_bytes(article))
 
+    def add_film(self, section: Html, *, model: str) -> None:
+        """Add a film: a :meth:`unmask.outputs.film_section.FilmSection.finish`, and the model that read it."""
+        self._films += 1
+        self._models.add(model)
+        with disk_errors(self._path):
+            self._body.write(_bytes(section))
+
     def close(self) -> None:
         """Write the page; a second call does nothing."""
         if self._body.closed:
@@ -85,7 +94,8 @@ class ReportWriter:
             body.seek(0)
             page.write(_bytes(self._head()))
             shutil.copyfileobj(body, page)
-            page.write(_bytes("</main>\n" + PAGE_FOOT))
+            script = f"<script>\n{SCRIPT}\n</script>\n" if self._films else ""
+            page.write(_bytes("</main>\n" + script + PAGE_FOOT))
         with disk_errors(self._path):
             self._part.replace(self._path)
 
@@ -98,7 +108,15 @@ class ReportWriter:
         self.close()
 
     def _head(self) -> str:
-        title = text(self._title)
+        models = f"<p>Read by the model {text(', '.join(sorted(self._models)) or 'none')}.</p>"
+        begin = (
+            page_head(self._title, style=STYLE if self._films else "", scripts=self._films > 0)
+            + f'<h1>{text(self._title)}</h1>\n<p class="meaning">{MEANING}</p>\n'
+        )
+        return f"{begin}{'' if self._films and not self._pictures else self._counts()}{models}\n<main>\n"
+
+    def _counts(self) -> str:
+        """The summary of all pictures."""
         shown, withheld = self._shown.total(), self._withheld.total()
         counts = (
             ("Pictures", self._pictures),
@@ -107,14 +125,11 @@ class ReportWriter:
             ("Faces without a named expression", withheld),
         )
         figures = "".join(f"<div><dt>{name}</dt><dd>{count}</dd></div>" for name, count in counts)
-        models = text(", ".join(sorted(self._models)) or "none")
         return (
-            page_head(self._title)
-            + f'<h1>{title}</h1>\n<p class="meaning">{MEANING}</p>\n'
-            + f'<section aria-label="Summary"><dl class="figures">{figures}</dl>\n<div class="counts">'
+            f'<section aria-label="Summary"><dl class="figures">{figures}</dl>\n<div class="counts">'
             + _count_table("Expression", [(str(name), str(name), count) for name, count in self._shown.most_common()])
             + _count_table("No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()])
-            + f"</div>\n<p>Read by the model {models}.</p></section>\n<main>\n"
+            + "</div></section>\n"
         )
 
 

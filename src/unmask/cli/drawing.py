@@ -1,0 +1,245 @@
+"""What ``unmask read`` makes beside the results: annotated pictures and films, the report, summary and timeline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmask.errors import ConfigError
+from unmask.writing import disk_errors, write_whole
+
+if TYPE_CHECKING:
+    from unmask.media import Frame
+    from unmask.readings import Reading
+    from unmask.timeline.people import FilmSummary
+
+
+class Pictures:
+    """Takes every frame and its reading, and draws, blurs and counts what the user asked for. A context manager.
+
+    Parameters
+    ----------
+    annotate
+        A picture or film, or a folder for many.
+    report
+        An HTML page.
+    summary, timeline
+        A JSON file and a plot of what the people of films showed.
+    blur
+        Blur the faces in all that shows them.
+    """
+
+    def __init__(
+        self,
+        *,
+        annotate: Path | None = None,
+        report: Path | None = None,
+        summary: Path | None = None,
+        timeline: Path | None = None,
+        blur: bool = False,
+    ) -> None:
+        self._annotate, self._report, self._summary, self._timeline = annotate, report, summary, timeline
+        self._stack = ExitStack()
+        self._used: set[Path] = set()
+        self._blurrer: Any = None
+        self._page: Any = None
+        self._film: _Film | None = None
+        self._films = 0
+        self._summaries: list[FilmSummary] = []
+        self._told: list[dict[str, Any]] = []
+        if blur:
+            from unmask.outputs.blurring import Blurrer
+
+            self._blurrer = Blurrer()
+
+    @property
+    def shows(self) -> bool:
+        """Whether it needs pictures, not only readings."""
+        return self._annotate is not None or self._report is not None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it makes a summary or a timeline."""
+        return self._summary is not None or self._timeline is not None
+
+    def __enter__(self) -> Pictures:
+        if self._report:
+            from unmask.outputs import ReportWriter
+
+            self._page = self._stack.enter_context(ReportWriter(self._report))
+        if self._timeline:
+            from unmask.timeline.plot import timeline_format
+
+            timeline_format(self._timeline)
+            with disk_errors(self._timeline):
+                self._timeline.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        with self._stack:
+            self._end_film()
+            self._write_summaries()
+
+    def add(self, frame: Frame, reading: Reading) -> None:
+        """Draw and count one frame."""
+        self.count(reading)
+        for shown, its_reading in self._blurrer.add(frame, reading) if self._blurrer else [(frame, reading)]:
+            self._show(shown, its_reading)
+
+    def count(self, reading: Reading) -> None:
+        """Count one frame without drawing it."""
+        if reading.time_s is None or not self.counts:
+            return
+        from unmask.timeline.people import FilmSummary
+
+        if not self._summaries or self._summaries[-1].source != reading.source:
+            self._tell()
+            self._summaries.append(FilmSummary(reading.source))
+        self._summaries[-1].add(reading)
+
+    def _show(self, frame: Frame, reading: Reading) -> None:
+        if not self.shows:
+            return
+        if reading.time_s is not None:
+            if self._film is None or self._film.source != reading.source:
+                self._close_film()
+                self._film = self._open_film(reading.source)
+            self._film.add(frame, reading)
+            return
+        if self._annotate:
+            from unmask.outputs import save_annotated
+
+            save_annotated(frame.image, reading, self._target(reading.source, ".png"))
+        if self._page:
+            self._page.add(frame.image, reading)
+
+    def _open_film(self, source: str) -> _Film:
+        self._films += 1
+        film = _Film(source)
+        if self._annotate:
+            film.annotate(self._target(source, ".mp4"))
+        if self._report:
+            film.describe(self._report, self._films)
+        return film
+
+    def _end_film(self) -> None:
+        for frame, reading in self._blurrer.finish() if self._blurrer else ():
+            self._show(frame, reading)
+        self._close_film()
+
+    def _close_film(self) -> None:
+        film, self._film = self._film, None
+        if film is not None:
+            film.close(self._page)
+
+    def _tell(self) -> None:
+        """Turn the summary of the film that has ended into its JSON, and keep its course only for a plot."""
+        if not self._summaries:
+            return
+        self._summaries[-1].finish()
+        self._told.append(self._summaries[-1].to_json())
+        if not self._timeline:
+            self._summaries.clear()
+
+    def _write_summaries(self) -> None:
+        self._tell()
+        if self._summary:
+            write_whole(self._summary, json.dumps({"films": self._told}, indent=1, ensure_ascii=False) + "\n")
+        if self._timeline:
+            from unmask.timeline.plot import save_timeline
+
+            save_timeline(self._timeline, self._summaries)
+
+    def _target(self, source: str, suffix: str) -> Path:
+        """Where to draw: the picture or film itself, or a name in the folder that no other source has taken."""
+        assert self._annotate is not None
+        if names_one(self._annotate):
+            check_target(self._annotate, moves=suffix == ".mp4")
+            if self._used:
+                raise ConfigError(f"--annotate {self._annotate} names one file, but there are more; name a folder")
+            if self._annotate.exists() and Path(source).exists() and self._annotate.samefile(source):
+                raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
+            self._used.add(self._annotate)
+            return self._annotate
+        with disk_errors(self._annotate):
+            self._annotate.mkdir(parents=True, exist_ok=True)
+        stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
+        names = (f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}" for number in range(1, 10**9))
+        target = next(path for name in names if (path := self._annotate / name) not in self._used)
+        self._used.add(target)
+        return target
+
+
+class _Film:
+    """One film that is being drawn: into a file, into the report, or both."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._sound = Path(source) if Path(source).is_file() else None
+        self._writer: Any = None
+        self._section: Any = None
+        self._model = ""
+
+    def annotate(self, path: Path) -> None:
+        from unmask.media.writing import FilmWriter
+
+        self._writer = FilmWriter(path, sound=self._sound)
+
+    def describe(self, page: Path, number: int) -> None:
+        from unmask.outputs.film_section import FilmSection
+
+        self._section = FilmSection(page, self.source, number=number, sound=self._sound)
+
+    def add(self, frame: Frame, reading: Reading) -> None:
+        assert reading.time_s is not None
+        self._model = reading.model
+        if self._writer:
+            from unmask.outputs import draw
+
+            self._writer.write(draw(frame.image, reading), reading.time_s)
+        if self._section:
+            self._section.add(frame.image, reading)
+
+    def close(self, page: Any) -> None:
+        if self._writer:
+            self._writer.close()
+        if self._section:
+            page.add_film(self._section.finish(), model=self._model)
+
+
+def names_one(path: Path) -> bool:
+    """Whether --annotate names a picture or film, not a folder."""
+    return bool(path.suffix) and not path.is_dir()
+
+
+def check_target(path: Path, *, moves: bool) -> None:
+    """Raises ConfigError when --annotate names a picture for a film, or the other way round."""
+    if moves:
+        from unmask.media.writing import film_format
+
+        film_format(path)
+    else:
+        from unmask.outputs.drawing import annotated_format
+
+        annotated_format(path)
+
+
+def redraw(pictures: Pictures, frames: Iterator[Any], known: Sequence[Reading] | Iterator[Reading]) -> None:
+    """Draw frames whose readings an earlier run has written; ``known`` in the order of the frames."""
+    from unmask.media import Failure
+
+    frames = iter(frames)
+    for reading in known:
+        for frame in frames:
+            if not isinstance(frame, Failure) and frame.index == reading.index:
+                pictures.add(frame, reading)
+                break
+
+
+def _stem(source: str) -> str:
+    """A name for what is made of a source: of a file its own, of anything else its letters and digits."""
+    stem = Path(source).stem
+    return "".join(char if char.isalnum() or char in "-_. " else "_" for char in stem).strip("_. ")

@@ -1,0 +1,258 @@
+"""A film in the HTML report: the film itself, the course of every person's scores, and a playhead that joins them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.expressions import Expression
+from unmask.media.writing import FilmWriter
+from unmask.outputs.drawing import draw
+from unmask.outputs.text import percent
+from unmask.pages import Html, table, text
+from unmask.readings import Reading
+from unmask.timeline.people import FilmSummary, Person
+from unmask.writing import disk_errors, printable
+
+EMBED_BYTES = 24 * 2**20
+"""A film up to this size goes into the page; a larger one stays beside it."""
+
+MAX_PEOPLE = 12
+"""People whose course is drawn, those who are seen longest; the tables have everybody."""
+
+_MAX_SIDE = 960  # of the film in the page, in pixels
+_POINTS = 600  # of a person's course
+_HEIGHT = 100  # of a course, in units of its picture; a score of 1 is as high
+
+
+class FilmSection:
+    """Collects a film frame by frame; :meth:`finish` gives its part of the page.
+
+    Parameters
+    ----------
+    page
+        The report's file: the film is written beside it first, and stays there if it is large.
+    source
+        The film.
+    number
+        Of the film in the report, from 1.
+    sound
+        The film's file, for its sound; None without.
+
+    Raises
+    ------
+    InputError
+        The film cannot be written.
+    MissingExtraError
+        PyAV is not installed.
+    """
+
+    def __init__(self, page: Path, source: str, *, number: int = 1, sound: Path | None = None) -> None:
+        self.summary = FilmSummary(source)
+        self._number = number
+        self._path = page.with_name(f"{page.stem}_{number}.mp4")
+        self._film = FilmWriter(self._path, sound=sound)
+
+    def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
+        """Add the next frame: ``uint8`` RGB ``(H, W, 3)`` or grey ``(H, W)``, and its reading."""
+        self.summary.add(reading)
+        self._film.write(draw(image, reading, max_side=_MAX_SIDE), reading.time_s or 0.0)
+
+    def finish(self) -> Html:
+        """Complete the film and describe it."""
+        self._film.close()
+        self.summary.finish()
+        film = self.summary
+        begin = self._film.begin_s or 0.0
+        name = printable(Path(film.source).name or film.source)
+        shown = sorted(sorted(film.people, key=lambda one: -one.seen_s)[:MAX_PEOPLE], key=lambda one: one.id)
+        end = max(film.last_s, begin + 1e-3)
+        span = end - begin
+        courses = "".join(self._course(person, begin, span) for person in shown)
+        data = {"begin": begin, "end": end, "labels": film.courses.labels, "people": [self._data(p) for p in shown]}
+        about = (
+            f"{film.frames:,} frames from {film.first_s:.2f} to {film.last_s:.2f} s, {film.empty:,} without a face, "
+        )
+        about += f"{len(film.people)} {'person' if len(film.people) == 1 else 'people'}"
+        return Html(
+            f'<section class="film" aria-labelledby="film{self._number}">\n'
+            f'<h2 id="film{self._number}">{text(name)}</h2>\n'
+            f'<p class="about">{about}</p>\n'
+            f'<video controls playsinline preload="auto" src="{self._address()}" '
+            f'aria-label="{text(name)}, with the faces marked"></video>\n<p class="now" role="status"></p>\n'
+            f'<div class="chart" role="slider" tabindex="0" aria-label="Time in the film" '
+            f'aria-valuemin="{begin:.3f}" aria-valuemax="{end:.3f}" aria-valuenow="{begin:.3f}">\n{courses}'
+            f'<div class="playhead"></div></div>\n{_legend(film.courses.labels)}{_events(film)}{_people(film)}'
+            f'<script type="application/json">{_json(data)}</script>\n</section>\n'
+        )
+
+    def _address(self) -> str:
+        """The film as an address: itself, or where it lies."""
+        with disk_errors(self._path):
+            if self._path.stat().st_size > EMBED_BYTES:
+                return text(self._path.name)
+            data = base64.b64encode(self._path.read_bytes()).decode("ascii")
+            self._path.unlink()
+        return f"data:video/mp4;base64,{data}"
+
+    def _course(self, person: Person, begin: float, span: float) -> str:
+        """A person's scores, stacked, as a picture of 1000 by 100 units, and its events above them."""
+        shapes = []
+        for times, scores in self._parts(person):
+            x = (times - begin) / span * 1000
+            heights = np.cumsum(np.column_stack([np.zeros(len(x)), scores]), axis=1) * _HEIGHT
+            for i, label in enumerate(self.summary.courses.labels):
+                upper = [f"{a:.1f},{_HEIGHT - b:.1f}" for a, b in zip(x, heights[:, i + 1], strict=True)]
+                lower = [f"{a:.1f},{_HEIGHT - b:.1f}" for a, b in zip(x, heights[:, i], strict=True)]
+                shapes.append(f'<polygon class="{label}" points="{" ".join(upper + lower[::-1])}"/>')
+        bars = "".join(
+            f'<rect class="{event.expression}" x="{(event.onset_s - begin) / span * 1000:.1f}" y="-14" height="10" '
+            f'width="{max(event.duration_s / span * 1000, 2):.1f}"/>'
+            for event in person.events
+        )
+        return (
+            f'<div class="course"><span>Person {person.id}</span>'
+            f'<svg viewBox="0 -16 1000 {_HEIGHT + 16}" preserveAspectRatio="none" aria-hidden="true">'
+            f"{''.join(shapes)}{bars}</svg></div>\n"
+        )
+
+    def _parts(self, person: Person) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Times ``(N,)`` and scores ``(N, C)`` of each stretch in which a person is seen, thinned out."""
+        courses = self.summary.courses
+        times, scores = courses.of(person.id)
+        step = -(-len(times) // _POINTS)
+        parts = []
+        for part in courses.stretches(person.id, gap_s=0.5):
+            starts = np.arange(0, part.stop - part.start, step)
+            counts = np.diff([*starts, part.stop - part.start])
+            mean_times = np.add.reduceat(times[part], starts) / counts
+            mean_times[0], mean_times[-1] = times[part][0], times[part][-1]
+            parts.append((mean_times, np.add.reduceat(scores[part], starts) / counts[:, None]))
+        return parts
+
+    def _data(self, person: Person) -> dict[str, Any]:
+        """What the script needs of a person: times and scores in thousandths."""
+        parts = self._parts(person)
+        return {
+            "id": person.id,
+            "times": [round(t, 3) for times, _ in parts for t in times.tolist()],
+            "scores": [np.rint(1000 * row).astype(int).tolist() for _, scores in parts for row in scores],
+        }
+
+
+def _legend(labels: tuple[Expression, ...]) -> str:
+    chips = "".join(f'<span><span class="chip {label}"></span>{label}</span> ' for label in labels)
+    return f'<p class="legend">{chips}</p>\n'
+
+
+def _events(film: FilmSummary) -> str:
+    rows = [
+        (
+            f"Person {event.person}",
+            Html(f'<span class="chip {event.expression}"></span>{event.expression}'),
+            *(_jump(time) for time in (event.onset_s, event.peak_s, event.offset_s)),
+            percent(event.peak_score),
+        )
+        for person in film.people
+        for event in sorted(person.events, key=lambda event: event.onset_s)
+    ]
+    if not rows:
+        return '<p class="about">No expression but neutral lasted long enough to be an event.</p>\n'
+    head = ("Who", "Expression", "Onset, s", "Peak, s", "Offset, s", "Peak score")
+    return table(head, rows, caption="Events; a time takes the film there")
+
+
+def _people(film: FilmSummary) -> str:
+    labels = film.courses.labels
+    if not labels:
+        return ""
+    rows = []
+    for person in film.people:
+        shares = [
+            Html(
+                f'<span class="bar {label}" style="--s:{person.share(label):.3f}">{percent(person.share(label))}</span>'
+            )
+            for label in labels
+        ]
+        withheld = sum(person.share(reason) for reason in person.withheld_s)
+        rows.append((f"Person {person.id}", f"{person.seen_s:.2f}", *shares, percent(withheld)))
+    head = ("Who", "Seen, s", *labels, "none named")
+    return table(head, rows, caption="Share of the time in which each person is seen, by the expression that is named")
+
+
+def _jump(time: float) -> Html:
+    return Html(f'<button type="button" data-time="{time:.6f}">{time:.2f}</button>')
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+STYLE = """\
+.film video { display: block; width: 100%; max-height: 70vh; background: #000; border-radius: .25rem; }
+.film .now { min-height: 1.5em; margin: .5rem 0; font-variant-numeric: tabular-nums; }
+.chart { position: relative; padding: .25rem 0; cursor: pointer; touch-action: none; }
+.chart:focus-visible { outline: 2px solid var(--text); outline-offset: 2px; }
+.course span { color: var(--soft); font-size: .8125rem; }
+.course svg { display: block; width: 100%; height: 4.5rem; background: var(--track); }
+.course polygon, .course rect { fill: var(--c); }
+.course polygon { stroke: var(--page); stroke-width: .5; vector-effect: non-scaling-stroke; }
+.playhead { position: absolute; top: 0; bottom: 0; left: calc(100% * var(--at, 0)); width: 2px; margin-left: -1px;
+  background: var(--text); box-shadow: 0 0 0 1px var(--page); pointer-events: none; }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: .5rem 0; font-size: .875rem; }
+.film button { padding: .1rem .4rem; border: 1px solid var(--line); border-radius: .25rem; background: none;
+  color: inherit; font: inherit; cursor: pointer; }
+.film td .bar { display: block; padding: 0 .4rem .35rem; min-width: 3.5rem; }
+"""
+
+SCRIPT = """\
+for (const film of document.querySelectorAll('.film')) {
+  const data = JSON.parse(film.querySelector('script').textContent);
+  const [video, chart, now] = ['video', '.chart', '.now'].map(one => film.querySelector(one));
+  const span = data.end - data.begin;
+  const clamp = time => Math.min(Math.max(time, data.begin), data.end);
+  const go = time => { video.currentTime = clamp(time) - data.begin; show(); };
+  const show = () => {
+    const time = clamp(data.begin + video.currentTime);
+    chart.style.setProperty('--at', (time - data.begin) / span);
+    chart.setAttribute('aria-valuenow', time.toFixed(3));
+    chart.setAttribute('aria-valuetext', time.toFixed(2) + ' seconds');
+    const words = data.people.map(person => {
+      let low = 0, high = person.times.length;
+      while (low < high) {
+        const half = (low + high) >> 1;
+        if (person.times[half] <= time + 1e-3) low = half + 1; else high = half;
+      }
+      if (!low || time - person.times[low - 1] > Math.max(.5, 3 * span / person.times.length)) return null;
+      const scores = person.scores[low - 1], top = scores.indexOf(Math.max(...scores));
+      return `person ${person.id}: ${data.labels[top]} ${Math.round(scores[top] / 10)} %`;
+    });
+    now.textContent = time.toFixed(2) + ' s   ' + (words.filter(Boolean).join('   ') || 'no face');
+  };
+  const tick = () => { show(); if (!video.paused && !video.ended) requestAnimationFrame(tick); };
+  for (const event of ['play', 'seeked', 'timeupdate', 'loadedmetadata']) video.addEventListener(event, tick);
+  const at = event => {
+    const box = chart.getBoundingClientRect();
+    go(data.begin + span * (event.clientX - box.left) / box.width);
+  };
+  chart.addEventListener('pointerdown', event => { chart.setPointerCapture(event.pointerId); at(event); });
+  chart.addEventListener('pointermove', event => { if (event.buttons) at(event); });
+  chart.addEventListener('keydown', event => {
+    const time = data.begin + video.currentTime;
+    const keys = { ArrowLeft: time - span / 100, ArrowDown: time - span / 100, ArrowRight: time + span / 100,
+      ArrowUp: time + span / 100, PageDown: time - span / 10, PageUp: time + span / 10,
+      Home: data.begin, End: data.end };
+    if (event.key in keys) { go(keys[event.key]); event.preventDefault(); }
+    if (event.key === ' ') { video.paused ? video.play() : video.pause(); event.preventDefault(); }
+  });
+  for (const button of film.querySelectorAll('button[data-time]'))
+    button.addEventListener('click', () => go(Number(button.dataset.time)));
+  show();
+}
+"""

@@ -1,0 +1,97 @@
+"""The timeline as a plot: a row for each person, its scores stacked, its events above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmask.errors import ConfigError, suggest
+from unmask.palette import COLOURS
+from unmask.plots import new_figure, style, to_png, to_svg
+from unmask.timeline.people import FilmSummary, Person
+from unmask.writing import printable, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_ROWS = 12
+"""People in one plot, those who are seen longest."""
+
+_SUFFIXES = (".png", ".svg")
+
+
+def timeline_format(path: Path) -> str:
+    """The suffix of a timeline's file. Raises ConfigError for other ones than PNG and SVG."""
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise ConfigError(f"{path}: a timeline is PNG or SVG; {suggest(suffix, _SUFFIXES)}")
+    return suffix
+
+
+def save_timeline(path: Path, films: Sequence[FilmSummary]) -> None:
+    """Write :func:`timeline`'s plot as PNG or SVG.
+
+    Raises
+    ------
+    ConfigError
+        Another suffix.
+    InputError
+        The file cannot be written.
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    figure = timeline(films)
+    write_whole(path, to_svg(figure) if timeline_format(path) == ".svg" else to_png(figure))
+
+
+def timeline(films: Sequence[FilmSummary]) -> Figure:
+    """Scores over time, for the people who are seen longest in one film or several, each in a row of its own."""
+    rows = [(film, person) for film in films for person in film.people]
+    shown = sorted(rows, key=lambda row: -row[1].seen_s)[:MAX_ROWS]
+    rows = [row for row in rows if row in shown]
+    with style():
+        figure, grid = new_figure(10, 1.2 + 1.35 * max(1, len(rows)), rows=max(1, len(rows)), squeeze=False)
+        for axes, (film, person) in zip(grid[:, 0], rows, strict=False):
+            _draw_person(axes, film, person, title=_title(film, person, several=len(films) > 1))
+        last = grid[-1, 0]
+        last.set_xlabel("time in seconds")
+        if not rows:
+            last.text(0.5, 0.5, "no face was found", ha="center", va="center", transform=last.transAxes)
+            last.set_yticks([])
+        else:
+            labels = rows[0][0].courses.labels
+            handles = [_patch(label) for label in labels]
+            figure.legend(handles, [str(label) for label in labels], loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) -> None:
+    times, scores = film.courses.of(person.id)
+    colours = [_rgb(label) for label in film.courses.labels]
+    for part in film.courses.stretches(person.id, gap_s=0.5):
+        axes.stackplot(times[part], scores[part].T, colors=colours, edgecolor="white", linewidth=0.3)
+    for event in person.events:
+        colour = _rgb(event.expression)
+        axes.plot([event.onset_s, event.offset_s], [1.1, 1.1], color=colour, linewidth=5, solid_capstyle="butt")
+        axes.plot([event.peak_s], [1.1], marker="|", color="black", markersize=5)
+    axes.set_xlim(film.first_s, max(film.last_s, film.first_s + 1e-3))
+    axes.set_ylim(0, 1.2)
+    axes.set_yticks([0, 0.5, 1, 1.1], ["0", ".5", "1", "events"])
+    axes.set_title(title, fontsize=8.5)
+
+
+def _title(film: FilmSummary, person: Person, *, several: bool) -> str:
+    named = f"person {person.id}, seen {person.seen_s:.1f} s"
+    return f"{printable(Path(film.source).name)}: {named}" if several else named
+
+
+def _patch(label: str) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=_rgb(label))
+
+
+def _rgb(label: str) -> tuple[float, float, float]:
+    red, green, blue = next(colour for name, colour in COLOURS.items() if name == label)
+    return red / 255, green / 255, blue / 255
