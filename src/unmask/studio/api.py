@@ -7,16 +7,18 @@ import io
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from unmask import images
 from unmask.errors import DataError, LimitError, UnmaskError
 from unmask.outputs import draw, open_writer
+from unmask.outputs.blurring import blur as blurred
 from unmask.readings import Reading
 from unmask.studio import schemas
+from unmask.studio.answers import FILES_FORM, PICTURE_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
 from unmask.studio.metrics import CONTENT_TYPE
 from unmask.studio.problems import Problem, explained, json_response
@@ -26,23 +28,6 @@ from unmask.writing import encodable
 
 router = APIRouter()
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": schemas.Problem, "description": "The request is damaged, or calls the server by a strange name."},
-    401: {"model": schemas.Problem, "description": "The server wants a key."},
-    403: {"model": schemas.Problem, "description": "A page of another site asks."},
-    408: {"model": schemas.Problem, "description": "The request did not come in whole in time."},
-    413: {"model": schemas.Problem, "description": "Too many bytes, pixels or files."},
-    415: {"model": schemas.Problem, "description": "Not `multipart/form-data`, or no file is a picture."},
-    422: {"model": schemas.Problem, "description": "A parameter has a wrong value, or the content cannot be read."},
-    429: {"model": schemas.Problem, "description": "Too many requests; `Retry-After` says when to come again."},
-    503: {"model": schemas.Problem, "description": "Busy, or no answer in time; `Retry-After` says when to come again."},
-}
-_FORM = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
-}
-_SEND_FILES = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/x-ndjson"}
 
 
@@ -50,7 +35,7 @@ _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl":
     "/v1/read",
     summary="Read the expressions of all faces in pictures",
     responses={
-        **_REFUSALS,
+        **REFUSALS,
         200: {
             "model": schemas.Readings,
             "description": "At least one file could be read.",
@@ -70,9 +55,9 @@ _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl":
                 }
             },
         },
-        **{status: {**_REFUSALS[status], "model": schemas.Problem | schemas.NoneRead} for status in (413, 415, 422)},
+        **{status: {**REFUSALS[status], "model": schemas.Problem | schemas.NoneRead} for status in (413, 415, 422)},
     },
-    openapi_extra=_SEND_FILES,
+    openapi_extra=FILES_FORM,
 )
 async def read(request: Request, studio: Here, choice: Chosen) -> Response:
     """Send one or more pictures as `multipart/form-data`; the name of the field does not matter.
@@ -93,26 +78,15 @@ async def read(request: Request, studio: Here, choice: Chosen) -> Response:
     "/v1/draw",
     summary="Draw the faces of a picture",
     response_class=Response,
-    responses={**_REFUSALS, 200: {"content": {"image/png": {}}, "description": "The picture with its faces marked."}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["file"],
-                        "properties": {
-                            "file": {"type": "string", "format": "binary"},
-                            "reading": {"type": "string", "description": "JSON of a reading of this picture."},
-                        },
-                    }
-                }
-            },
-        }
-    },
+    responses={**REFUSALS, 200: {"content": {"image/png": {}}, "description": "The picture with its faces marked."}},
+    openapi_extra=PICTURE_FORM,
 )
-async def draw_picture(request: Request, studio: Here, choice: Chosen) -> Response:
+async def draw_picture(
+    request: Request,
+    studio: Here,
+    choice: Chosen,
+    blur: Annotated[bool, Query(description="Make the faces unrecognisable.")] = False,
+) -> Response:
     """Send one picture and, in the field `reading`, its reading; without one, the picture is read first."""
     [(name, data)], fields = await pictures_of(request, max_files=1)
     _refuse_fields({key: value for key, value in fields.items() if key != "reading"})
@@ -123,7 +97,7 @@ async def draw_picture(request: Request, studio: Here, choice: Chosen) -> Respon
         if errors:
             raise errors[0][1]
         reading = readings[0]
-    png = await asyncio.to_thread(_drawn, name, data, reading, studio.settings.limits.max_pixels)
+    png = await asyncio.to_thread(_drawn, name, data, reading, studio.settings.limits.max_pixels, blur)
     return Response(png, media_type="image/png")
 
 
@@ -131,7 +105,7 @@ async def draw_picture(request: Request, studio: Here, choice: Chosen) -> Respon
     "/v1/export",
     summary="Readings as a file",
     response_class=Response,
-    responses={**_REFUSALS, 200: {"content": {kind: {} for kind in _MEDIA.values()}, "description": "The file."}},
+    responses={**REFUSALS, 200: {"content": {kind: {} for kind in _MEDIA.values()}, "description": "The file."}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -149,7 +123,7 @@ async def export(request: Request, body: schemas.ExportBody, format: Literal["cs
     )
 
 
-@router.get("/v1/models", summary="Models and detectors", responses={200: {"model": schemas.Models}, 401: _REFUSALS[401]})
+@router.get("/v1/models", summary="Models and detectors", responses={200: {"model": schemas.Models}, 401: REFUSALS[401]})
 async def models(studio: Here) -> Response:
     """What `model`, `head` and `detector` can name; the defaults are marked."""
     return json_response({"models": studio.readers.entries(), "detectors": studio.readers.detectors()})
@@ -213,7 +187,7 @@ def _refuse_fields(fields: dict[str, str]) -> None:
         raise DataError(f"field '{key[:100]}' is not a file; write settings into the address: /v1/read?{key[:100]}=...")
 
 
-def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int) -> bytes:
+def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool) -> bytes:
     from PIL import Image
 
     image = images.decode(data, name=name, max_pixels=max_pixels)
@@ -222,6 +196,8 @@ def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int) -> bytes:
             f"{name}: has {image.shape[1]} x {image.shape[0]} pixels, its reading {reading.width} x {reading.height}; "
             "send the picture that was read"
         )
+    if blur:
+        image = blurred(image, [face.box for face in reading.faces])
     buffer = io.BytesIO()
     Image.fromarray(draw(image, reading)).save(buffer, format="PNG")
     return buffer.getvalue()

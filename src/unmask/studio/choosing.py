@@ -12,6 +12,7 @@ from unmask.studio.state import Studio, studio_of
 
 THRESHOLDS = ("min_size", "min_sharpness", "max_yaw", "max_pitch", "min_confidence", "min_margin")
 _KNOWN = ("model", "head", "detector", "abstain", *THRESHOLDS)
+_ALSO = {"/v1/draw": ("blur",), "/v1/films/annotated": ("blur",)}
 
 _Name = Annotated[str | None, Query(max_length=100)]
 _AtLeast0 = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -33,9 +34,10 @@ def choice_of(
     abstain: bool = True,
 ) -> Choice:
     """What the query chooses. Raises UnmaskError for what is not known, so that a slip of the pen is not ignored."""
+    known = (*_KNOWN, *_ALSO.get(request.url.path, ()))
     for key in request.query_params:
-        if key not in _KNOWN:
-            raise DataError(f"unknown parameter '{key}'; {suggest(key, _KNOWN)}")
+        if key not in known:
+            raise DataError(f"unknown parameter '{key[:100]}'; {suggest(key[:100], known)}")
     values = (min_size, min_sharpness, max_yaw, max_pitch, min_confidence, min_margin)
     thresholds = {key: value for key, value in zip(THRESHOLDS, values, strict=True) if value is not None}
     return studio.readers.choose(model=model, head=head, detector=detector, thresholds=thresholds, abstain=abstain)

@@ -1,6 +1,7 @@
 """Films: one upload, and an answer that comes line by line while the film is read.
 
-Nothing waits on the server between requests. Who goes away before the end stops the work.
+Nothing waits on the server between requests, and whoever goes away before the end stops the work. A film lies in a
+temporary file until it is read, because its frames are not stored in the order in which they are shown.
 """
 
 from __future__ import annotations
@@ -10,72 +11,189 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from unmask.media import Failure
+from unmask.errors import InputError, UnmaskError
+from unmask.media import Failure, Frame
 from unmask.media.base import FILM_SUFFIXES
+from unmask.media.writing import FilmWriter
+from unmask.outputs.blurring import Blurrer
+from unmask.outputs.drawing import draw
 from unmask.readings import Reading
+from unmask.studio import schemas
+from unmask.studio.answers import FILM_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
-from unmask.studio.problems import explained
+from unmask.studio.problems import Problem, explained
 from unmask.studio.readers import Choice
 from unmask.studio.state import Here, Studio
 from unmask.studio.uploads import film_of
+from unmask.timeline.people import FilmSummary
 
 router = APIRouter()
 
-_LINES_A_TIME = 8  # readings that are sent together
+_TOGETHER = 8  # readings that are sent at a time
+_CHUNK = 1 << 20
 _OPEN_FILES = Path("/proc/self/fd")
 
-
-@router.post("/v1/films", summary="Read the expressions in a film")
-async def film(request: Request, studio: Here, choice: Chosen) -> Response:
-    """Send one film as `multipart/form-data`."""
-    name, file = await film_of(request)
-    return StreamingResponse(_sent(_events(studio, choice, name, file.file), file.file), media_type="application/x-ndjson")
+Read = Iterator[tuple[Frame, Reading] | Failure]
 
 
-def _events(studio: Studio, choice: Choice, name: str, file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    with film_path(file, name) as path:
+@router.post(
+    "/v1/films",
+    summary="Read the expressions in a film",
+    responses={
+        **REFUSALS,
+        200: {
+            "description": "JSON lines, each as soon as it is known: a reading for each frame, then the summary.",
+            "model": schemas.FilmEvent,
+            "content": {"application/x-ndjson": {}},
+        },
+    },
+    openapi_extra=FILM_FORM,
+)
+async def read_film(request: Request, studio: Here, choice: Chosen) -> Response:
+    """Send one film as `multipart/form-data`; people keep their numbers through it, and scores are smoothed in time.
+
+    A film that cannot be read at all is refused with 422; one that is damaged further on gives the frames that it has,
+    and then an event that says why.
+    """
+    name, upload = await film_of(request)
+    events = _events(studio, choice, name, upload.file)
+    first = await asyncio.to_thread(next, events)
+    if first["event"] == "error":
+        events.close()
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
+    return StreamingResponse(_lines(first, events), media_type="application/x-ndjson")
+
+
+@router.post(
+    "/v1/films/annotated",
+    summary="Draw the faces of a film",
+    response_class=Response,
+    responses={**REFUSALS, 200: {"content": {"video/mp4": {}}, "description": "The film, H.264, with its sound."}},
+    openapi_extra=FILM_FORM,
+)
+async def annotate_film(
+    request: Request,
+    studio: Here,
+    choice: Chosen,
+    blur: Annotated[bool, Query(description="Make the faces unrecognisable.")] = False,
+) -> Response:
+    """Send one film as `multipart/form-data`; the answer comes when all of it is read and drawn."""
+    name, upload = await film_of(request)
+    drawn = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it is sent)
+    steps = _drawing(studio, choice, name, upload.file, drawn, blur=blur)
+    try:
+        while await asyncio.to_thread(next, steps, None):
+            if await request.is_disconnected():
+                break
+    except BaseException:
+        drawn.close()
+        raise
+    finally:
+        await asyncio.to_thread(steps.close)
+    return StreamingResponse(_chunks(drawn), media_type="video/mp4")
+
+
+def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Generator[dict[str, Any], None, None]:
+    """Readings, errors and the summary of a film, which is closed at the end."""
+    summary = FilmSummary(name)
+    with film, _path_of(film, name) as path:
         for item in studio.readers.reader(choice).stream(path):
             if isinstance(item, Failure):
-                yield {"event": "error", **explained(item.error)}
-            else:
-                studio.metrics.frames.add("film")
-                yield {"event": "reading", "reading": dataclasses.replace(item[1], source=name).to_json()}
+                yield {"event": "error", **explained(_of_film(item.error, path, name))}
+                continue
+            studio.metrics.frames.add("film")
+            reading = dataclasses.replace(item[1], source=name)
+            summary.add(reading)
+            yield {"event": "reading", "reading": reading.to_json()}
+        summary.finish()
+        yield {"event": "summary", "summary": summary.to_json()}
 
 
-async def _sent(events: Iterator[dict[str, Any]], file: IO[bytes]) -> AsyncIterator[str]:
-    """Events as lines; when the client goes away, the work is stopped and the film deleted."""
+async def _lines(first: dict[str, Any], events: Generator[dict[str, Any], None, None]) -> AsyncIterator[str]:
+    """Events as lines, some at a time; closed, also when the client goes away."""
+
     def some() -> str:
-        return "".join(json.dumps(event) + "\n" for _, event in zip(range(_LINES_A_TIME), events, strict=False))
+        return "".join(json.dumps(event) + "\n" for _, event in zip(range(_TOGETHER), events, strict=False))
 
     try:
+        yield json.dumps(first) + "\n"
         while text := await asyncio.to_thread(some):
             yield text
     finally:
-        events.close()
-        file.close()
+        await asyncio.shield(asyncio.to_thread(events.close))
+
+
+def _drawing(
+    studio: Studio, choice: Choice, name: str, film: IO[bytes], target: IO[bytes], *, blur: bool
+) -> Generator[int, None, None]:
+    """Read a film and write it with its faces marked; gives the number of frames so far after each."""
+    with film, _path_of(film, name) as path, _path_of(target, "drawn.mp4", write=True) as out:
+        try:
+            with FilmWriter(out, sound=path) as writer:
+                read = studio.readers.reader(choice).stream(path)
+                for number, (frame, reading) in enumerate(_blurred(read) if blur else _frames(read), 1):
+                    studio.metrics.frames.add("film")
+                    writer.write(draw(frame.image, reading), reading.time_s or 0.0)
+                    yield number
+        except InputError as error:
+            raise _of_film(error, path, name) from None
+        if not out.is_symlink():
+            target.write(out.read_bytes())
+
+
+def _frames(read: Read) -> Iterator[tuple[Frame, Reading]]:
+    """The frames of a film; where it cannot be read from the start, the reason is raised."""
+    some = False
+    for item in read:
+        if not isinstance(item, Failure):
+            some = True
+            yield item
+        elif not some:
+            raise item.error
+
+
+def _blurred(read: Read) -> Iterator[tuple[Frame, Reading]]:
+    blurrer = Blurrer()
+    for frame, reading in _frames(read):
+        yield from blurrer.add(frame, reading)
+    yield from blurrer.finish()
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        file.seek(0)
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk
+
+
+def _of_film(error: UnmaskError, path: Path, name: str) -> UnmaskError:
+    """An error about a temporary file, as one about the film as the client calls it."""
+    return InputError(str(error).replace(str(path), name))
 
 
 @contextmanager
-def film_path(file: IO[bytes], name: str) -> Iterator[Path]:
-    """A path under which an uploaded film can be opened as long as it is needed.
+def _path_of(file: IO[bytes], name: str, *, write: bool = False) -> Iterator[Path]:
+    """A path under which an open file can be opened once more as long as it is needed.
 
     Where the system shows open files as paths, it is a link to the file without a name, so that nothing is left behind
-    even when the process is killed.
+    even when the process is killed. Elsewhere it is a copy.
     """
     suffix = Path(name).suffix.lower()
     with tempfile.TemporaryDirectory(prefix="unmask-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"film{suffix if suffix in FILM_SUFFIXES else '.mp4'}"
         if _OPEN_FILES.is_dir():
             path.symlink_to(_OPEN_FILES / str(file.fileno()))
-        else:
+            file.flush()
+        elif not write:
             with path.open("wb") as copy:
                 shutil.copyfileobj(file, copy)
         yield path

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from unmask.expressions import Expression
 from unmask.readings import Abstention
@@ -85,6 +85,66 @@ class ExportBody(_Schema):
     labels: list[Expression] | None = Field(
         default=None, description="The columns of scores; those of the first face when left out."
     )
+
+
+class Event(_Schema):
+    """One expression of one person, from onset to offset."""
+
+    expression: Expression
+    onset_s: float
+    peak_s: float
+    offset_s: float
+    peak_score: float
+
+
+class Person(_Schema):
+    """What one person of a film showed. Shares are of the time in which the person was found."""
+
+    track_id: int
+    frames: int
+    first_s: float
+    last_s: float
+    seen_s: float
+    shares: dict[Expression, float]
+    withheld: dict[Abstention, float]
+    mean_scores: dict[Expression, float]
+    events: list[Event]
+
+
+class Summary(_Schema):
+    """A film as a whole."""
+
+    source: str
+    model: str
+    frames: int
+    frames_without_a_face: int
+    first_s: float
+    last_s: float
+    people: list[Person]
+
+
+class FilmReading(_Schema):
+    """The next frame."""
+
+    event: Literal["reading"]
+    reading: Reading
+
+
+class FilmError(Problem):
+    """The film cannot be read, wholly or from here on."""
+
+    event: Literal["error"]
+
+
+class FilmEnd(_Schema):
+    """The end of the film."""
+
+    event: Literal["summary"]
+    summary: Summary
+
+
+class FilmEvent(RootModel[FilmReading | FilmError | FilmEnd]):
+    """A line of the answer about a film."""
 
 
 class Head(_Schema):
