@@ -73,8 +73,17 @@ export function faceTable(reading, { caption, marks = [] }) {
 export function inWords(reading) {
   const faces = reading.faces;
   if (!faces.length) return "no face";
-  const count = faces.length === 1 ? "1 face" : `${faces.length} faces`;
-  return `${count}: ${faces.map(verdict).join(", ")}`;
+  if (faces.length === 1) return `1 face: ${verdict(faces[0])}`;
+  const counts = new Map();
+  for (const face of faces) counts.set(verdict(face), (counts.get(verdict(face)) ?? 0) + 1);
+  const words = [...counts].sort((a, b) => b[1] - a[1]).map(([word, count]) => `${count} ${word}`);
+  return `${faces.length} faces: ${words.join(", ")}`;
+}
+
+/** Make a stage as large as its picture or film may be shown: as wide as the page, and no higher than the window. */
+export function fitStage(stage, width, height) {
+  stage.style.width = `min(100%, ${((75 * width) / height).toFixed(3)}vh)`;
+  stage.style.aspectRatio = `${width} / ${height}`;
 }
 
 /** The colours of the labels, as items of a list. */

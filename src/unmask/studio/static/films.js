@@ -2,14 +2,14 @@
 
 import { $, make, announce, attempt, takeFiles, stem } from "./page.js";
 import { ask, exported, form, lines, save } from "./service.js";
-import { inWords, legend, mark, nameOf, verdict } from "./faces.js";
+import { fitStage, inWords, legend, mark, nameOf, verdict } from "./faces.js";
 import { Course, curves, lanes } from "./timeline.js";
-import { query } from "./settings.js";
+import { blurred, query } from "./settings.js";
 
 const REDRAW_MS = 500; // of the timeline, while the film is read
 
-let film = null; // { file, readings, course, people, head }
-let stopper = null;
+let film = null; // what is known of the film that is shown
+let stopper = null; // stops what is on its way to the server
 
 /** Prepare the area. */
 export function startFilms() {
@@ -21,37 +21,37 @@ export function startFilms() {
   $("film-csv").addEventListener("click", () => attempt(() => saveAs("csv")));
   $("film-jsonl").addEventListener("click", () => attempt(() => saveAs("jsonl")));
   $("film-annotated").addEventListener("click", () => attempt(saveAnnotated));
+  $("film-convert").addEventListener("click", () => attempt(showAnnotated));
   follow($("film-video"));
+  new ResizeObserver(() => film && draw()).observe($("film-lanes"));
 }
 
 async function read(file) {
   stopper?.abort();
   stopper = new AbortController();
   const mine = stopper;
-  film = { file, readings: [], course: new Course(), people: [], head: () => {} };
-  show(file);
+  film = { file, readings: [], course: new Course(), summary: null, head: () => {}, drawn: false };
+  play(file);
+  $("film-name").textContent = file.name;
+  $("film-result").hidden = false;
   $("film-progress").hidden = false;
   $("film-bar").removeAttribute("value");
-  $("film-state").textContent = "";
-  let drawn = 0;
+  $("film-state").textContent = "The film is sent to the server on this machine.";
+  let last = 0;
   try {
     const answer = await ask(`/v1/films${query()}`, { method: "POST", body: form(file), signal: mine.signal });
     for await (const event of lines(answer)) {
-      if (event.event === "reading") {
-        film.readings.push(event.reading);
-        film.course.add(event.reading);
-        progress(event.reading.time_s);
-        if (performance.now() - drawn > REDRAW_MS) {
-          drawn = performance.now();
-          draw();
-        }
-      } else if (event.event === "people") film.people = event.people;
-      else if (event.event === "error") throw new Error(`${event.error}. Next: ${event.next}.`);
+      take(event);
+      if (performance.now() - last > REDRAW_MS) {
+        last = performance.now();
+        draw();
+      }
     }
     tell("read");
   } catch (error) {
-    if (error.name !== "AbortError") throw error;
-    if (mine === stopper) tell("read until it was stopped");
+    if (mine !== stopper) return;
+    tell("read until it was stopped");
+    throw error;
   } finally {
     if (mine === stopper) {
       $("film-progress").hidden = true;
@@ -60,83 +60,128 @@ async function read(file) {
   }
 }
 
+function take(event) {
+  if (event.event === "error") throw new Error(`${event.error}. Next: ${event.next}.`);
+  if (event.event === "summary") {
+    film.summary = event.summary;
+    return;
+  }
+  const { reading } = event;
+  film.readings.push(reading);
+  film.course.add(reading);
+  const { duration } = $("film-video");
+  if (duration > 0) $("film-bar").value = Math.min(reading.time_s / duration, 1);
+  $("film-state").textContent = `${film.readings.length} frames, ${reading.time_s.toFixed(1)} s of the film`;
+}
+
 function tell(how) {
-  const count = film.course.people.size;
+  const count = film.course.people.length;
   const words = `${film.readings.length} frames ${how}, ${count === 1 ? "1 person" : `${count} people`}.`;
   $("film-state").textContent = words;
   announce(words);
 }
 
-function progress(time) {
-  const { duration } = $("film-video");
-  if (duration > 0) $("film-bar").value = Math.min(time / duration, 1);
-  $("film-state").textContent = `${film.readings.length} frames, ${time.toFixed(1)} s of the film`;
-}
-
-function show(file) {
+/** Show a film; with `drawn`, its faces are in its picture already. */
+function play(file, { drawn = false } = {}) {
   const video = $("film-video");
   if (video.src) URL.revokeObjectURL(video.src);
-  $("film-name").textContent = file.name;
-  $("film-result").hidden = false;
+  film.drawn = drawn;
+  mark($("film-stage"), null);
   $("film-stage").hidden = false;
   $("film-unplayable").hidden = true;
   video.src = URL.createObjectURL(file);
 }
 
 function draw() {
-  const { course, people } = film;
-  const { picture, head } = lanes(course, { label: `Expressions of ${course.people.size} people over time; the table `
-    + "of people says the same in numbers" });
+  const { course } = film;
+  const { picture, head } = lanes(course, {
+    label: `Expressions of ${course.people.length} people over time; the tables below say the same in numbers`,
+    width: $("film-lanes").clientWidth,
+  });
   film.head = head;
   $("film-lanes").replaceChildren(picture);
   const first = film.readings.find((reading) => reading.faces.length);
   $("film-legend").replaceChildren(...(first ? legend(Object.keys(first.faces[0].scores)) : []));
   $("film-time").min = course.start ?? 0;
   $("film-time").max = course.end;
-  const before = $("film-person").value;
-  $("film-person").replaceChildren(...[...course.people.keys()].sort((a, b) => a - b).map((person) => make("option", {
-    value: person }, `person ${person}`)));
-  if (course.people.has(Number(before))) $("film-person").value = before;
-  $("film-people").replaceChildren(peopleTable(people));
+  const before = Number($("film-person").value);
+  $("film-person").replaceChildren(...course.people.map((person) => make("option", { value: person },
+    `person ${person}`)));
+  if (course.people.includes(before)) $("film-person").value = before;
+  $("film-people").replaceChildren(peopleTable());
+  $("film-events").replaceChildren(eventTable());
   drawCurves();
   go(Number($("film-time").value));
 }
 
 function drawCurves() {
-  if (!film) return;
   const person = Number($("film-person").value);
-  $("film-curves").replaceChildren(curves(film.course, person, { label: `Scores of person ${person} over time` }));
+  $("film-curves").replaceChildren(curves(film.course, person, { label: `Scores of person ${person} over time`,
+    width: $("film-curves").clientWidth }));
 }
 
-function peopleTable(people) {
-  if (!people.length) return make("p", { className: "about" }, "They stand here once the film is read.");
-  const labels = Object.keys(people[0].scores);
-  const heads = labels.map((label) => make("th", { scope: "col" }, make("abbr", { title: label }, label.slice(0, 3))));
-  const rows = people.map((person) => make("tr", {},
-    make("th", { scope: "row" }, `person ${person.track_id}`),
-    make("td", {}, `${person.first_s.toFixed(2)} s`), make("td", {}, `${person.last_s.toFixed(2)} s`),
-    make("td", {}, `${person.frames}`), ...labels.map((label) => {
-      const cell = make("td", { className: `bar ${label}` }, `${Math.round(100 * (person.shares[label] ?? 0))}`);
-      cell.style.setProperty("--s", (person.shares[label] ?? 0).toFixed(3));
-      return cell;
-    })));
-  const caption = "Share of the time in which each person showed each expression, in percent";
+function table(caption, heads, rows) {
+  const columns = heads.map((head) => make("th", { scope: "col" }, head));
   return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: caption },
-    make("table", { className: "faces" }, make("caption", {}, caption), make("thead", {}, make("tr", {},
-      make("th", { scope: "col" }, "Person"), make("th", { scope: "col" }, "From"), make("th", { scope: "col" }, "To"),
-      make("th", { scope: "col" }, "Frames"), ...heads)), make("tbody", {}, ...rows)));
+    make("table", { className: "people" }, make("caption", {}, caption),
+      make("thead", {}, make("tr", {}, ...columns)), make("tbody", {}, ...rows)));
+}
+
+function peopleTable() {
+  const people = film.summary?.people ?? [];
+  if (!people.length) {
+    return make("p", { className: "about" }, film.summary ? "Nobody was found." : "They stand here once the film is "
+      + "read.");
+  }
+  const labels = Object.keys(people[0].shares);
+  const rows = people.map((person) => {
+    const bars = labels.map((label) => {
+      const cell = make("td", { className: `bar ${label}` }, `${Math.round(100 * person.shares[label])}`);
+      cell.style.setProperty("--s", person.shares[label].toFixed(3));
+      return cell;
+    });
+    const withheld = Object.values(person.withheld).reduce((sum, share) => sum + share, 0);
+    return make("tr", {}, make("th", { scope: "row" }, `person ${person.track_id}`),
+      make("td", {}, jump(person.first_s)), make("td", {}, `${person.seen_s.toFixed(2)} s`), ...bars,
+      make("td", {}, `${Math.round(100 * withheld)}`));
+  });
+  const short = labels.map((label) => make("abbr", { title: label }, label.slice(0, 3)));
+  return table("Share of the time in which each person was seen, in percent, by the expression that was named",
+    ["Person", "From", "Seen", ...short, "none"], rows);
+}
+
+function eventTable() {
+  const events = (film.summary?.people ?? []).flatMap((person) => person.events.map((event) => ({ ...event,
+    person: person.track_id })));
+  if (!events.length) {
+    return make("p", { className: "about" }, film.summary ? "No expression but neutral lasted long enough to be an "
+      + "event." : "");
+  }
+  events.sort((a, b) => a.onset_s - b.onset_s);
+  const rows = events.map((event) => make("tr", {}, make("th", { scope: "row" }, `person ${event.person}`),
+    make("td", {}, make("span", { className: `chip ${event.expression}` }), event.expression),
+    ...["onset_s", "peak_s", "offset_s"].map((name) => make("td", {}, jump(event[name]))),
+    make("td", {}, `${Math.round(100 * event.peak_score)} %`)));
+  return table("Events; a time takes the film there", ["Person", "Expression", "Onset", "Peak", "Offset", "Peak score"],
+    rows);
+}
+
+function jump(time) {
+  const button = make("button", { type: "button" }, `${time.toFixed(2)} s`);
+  button.addEventListener("click", () => go(time, { seek: true }));
+  return button;
 }
 
 /** Show the frame that is on the screen as the film plays. */
 function follow(video) {
-  const step = (_, data) => {
-    if (film) go((film.readings[0]?.time_s ?? 0) + data.mediaTime);
+  const shown = (time) => film?.readings.length && go(film.readings[0].time_s + time);
+  const step = (_, { mediaTime }) => {
+    shown(mediaTime);
     video.requestVideoFrameCallback(step);
   };
   if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(step);
-  else video.addEventListener("timeupdate", () => film && go((film.readings[0]?.time_s ?? 0) + video.currentTime));
-  video.addEventListener("loadedmetadata", () => film && go(film.course.start ?? 0));
-  new ResizeObserver(() => film && go(Number($("film-time").value))).observe(video);
+  else video.addEventListener("timeupdate", () => shown(video.currentTime));
+  video.addEventListener("loadedmetadata", () => fitStage($("film-stage"), video.videoWidth, video.videoHeight));
   video.addEventListener("error", () => {
     $("film-stage").hidden = true;
     $("film-unplayable").hidden = false;
@@ -144,13 +189,13 @@ function follow(video) {
 }
 
 function go(time, { seek = false } = {}) {
-  const reading = at(time);
   $("film-time").value = time;
   $("film-clock").textContent = `${time.toFixed(2)} s`;
   film.head(time);
-  if (seek) $("film-video").currentTime = time - (film.readings[0]?.time_s ?? 0);
+  const reading = at(time);
   if (!reading) return;
-  mark($("film-stage"), reading);
+  if (seek) $("film-video").currentTime = time - film.readings[0].time_s;
+  if (!film.drawn) mark($("film-stage"), reading);
   $("film-now").textContent = reading.faces.length
     ? reading.faces.map((face, place) => `person ${nameOf(face, place)}: ${verdict(face)}`).join(", ")
     : inWords(reading);
@@ -172,15 +217,26 @@ async function saveAs(format) {
   save(await exported(film.readings, format), `${stem(film.file.name)}.${format}`);
 }
 
-async function saveAnnotated() {
-  const button = $("film-annotated");
+/** The film as the server draws it; the button that asked for it waits. */
+async function annotated(button) {
+  const words = button.textContent;
   button.disabled = true;
-  button.textContent = "Drawing the film …";
+  button.textContent = "The server draws the film …";
   try {
-    const answer = await ask(`/v1/films/annotated${query()}`, { method: "POST", body: form(film.file) });
-    save(await answer.blob(), `${stem(film.file.name)}_read.mp4`);
+    const address = `/v1/films/annotated${query(blurred() ? { blur: true } : {})}`;
+    return await (await ask(address, { method: "POST", body: form(film.file) })).blob();
   } finally {
     button.disabled = false;
-    button.textContent = "Save the annotated film";
+    button.textContent = words;
   }
+}
+
+async function saveAnnotated() {
+  save(await annotated($("film-annotated")), `${stem(film.file.name)}_read.mp4`);
+}
+
+async function showAnnotated() {
+  const mine = film;
+  const drawn = await annotated($("film-convert"));
+  if (film === mine) play(drawn, { drawn: true });
 }

@@ -2,7 +2,7 @@
 
 import { $, announce, attempt, complain, make } from "./page.js";
 import { Problem, drawn, exported, save } from "./service.js";
-import { faceTable, legend, mark } from "./faces.js";
+import { faceTable, fitStage, legend, mark } from "./faces.js";
 import { Course, lanes } from "./timeline.js";
 import { choices, key } from "./settings.js";
 
@@ -80,6 +80,7 @@ async function start() {
   tell("The camera is on.");
   listCameras();
   await video.play();
+  fitStage($("live-stage"), video.videoWidth, video.videoHeight);
   const mine = camera;
   stream.getVideoTracks()[0].addEventListener("ended", () => camera === mine && stopLive());
   await run(mine, video);
@@ -134,7 +135,10 @@ async function exchange(socket, picture, time) {
   message.set(new Uint8Array(await picture.arrayBuffer()), 8);
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Problem("The server ended the session", "start the camera again"));
-    if (socket.readyState !== WebSocket.OPEN) gone();
+    if (socket.readyState !== WebSocket.OPEN) {
+      gone();
+      return;
+    }
     socket.onclose = gone;
     socket.onerror = gone;
     socket.onmessage = ({ data }) => resolve(JSON.parse(data));
@@ -160,10 +164,10 @@ function take(mine, { reading, server_ms: server }, picture, latency) {
   $("live-rate").textContent = mine.times.length;
   $("live-faces").textContent = reading.faces.length;
   $("live-table").replaceChildren(faceTable(reading, { caption: "Scores in percent, now" }));
-  const { picture: lane, head } = lanes(course, { label: `Expressions in the last ${SHOWN_S} seconds`,
-    from: reading.time_s - SHOWN_S, to: reading.time_s });
-  head(reading.time_s);
-  $("live-lanes").replaceChildren(lane);
+  $("live-lanes").replaceChildren(lanes(course, {
+    label: `Expressions in the last ${SHOWN_S} seconds`, width: $("live-lanes").clientWidth,
+    from: reading.time_s - SHOWN_S, to: reading.time_s, zero: reading.time_s,
+  }).picture);
 }
 
 function shown(on) {

@@ -84,7 +84,10 @@ export function navigate({ left }) {
     const target = document.getElementById(location.hash.slice(1));
     const area = target?.closest("main > section") ?? areas[0];
     if (area !== current) {
-      if (current) left(current.id);
+      if (current) {
+        left(current.id);
+        $("problems").replaceChildren();
+      }
       for (const other of areas) other.hidden = other !== area;
       for (const link of document.querySelectorAll("nav a")) {
         if (link.hash === `#${area.id}`) link.setAttribute("aria-current", "page");

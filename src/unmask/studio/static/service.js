@@ -1,6 +1,6 @@
 // Calls to the server, and what goes wrong with them.
 
-import { query, key } from "./settings.js";
+import { blurred, key, query } from "./settings.js";
 
 const PART = 4000; // readings that are sent at a time
 
@@ -46,7 +46,7 @@ export async function readPicture(file) {
 
 /** A picture with its faces drawn by the server, as a PNG. */
 export async function drawn(file, reading) {
-  const answer = await ask("/v1/draw", { method: "POST", body: form(file, { reading: JSON.stringify(reading) }) });
+  const answer = await ask(`/v1/draw${blurred() ? "?blur=true" : ""}`, { method: "POST", body: form(file, { reading: JSON.stringify(reading) }) });
   return answer.blob();
 }
 

@@ -36,9 +36,12 @@ export function choices() {
   return chosen;
 }
 
-/** The choices as the query of an address. */
-export function query() {
-  const text = new URLSearchParams(choices()).toString();
+/** Whether faces are to be unrecognisable in what is saved. */
+export const blurred = () => field("blur").checked;
+
+/** The choices, and perhaps more, as the query of an address. */
+export function query(more = {}) {
+  const text = new URLSearchParams({ ...choices(), ...more }).toString();
   return text && `?${text}`;
 }
 

@@ -1,13 +1,14 @@
 // Expressions over time: a lane of colours for each person, and the scores of one as curves.
 
-import { make } from "./page.js";
-
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 1000;
-const LEFT = 70; // room for names
+const LEFT = 68; // room for names, in pixels as all below
+const RIGHT = 12;
 const LANE = 26;
-const CURVES = 150;
+const CURVES = 170;
+const NARROWEST = 300;
 const MOST_POINTS = 600;
+const GAP_S = 0.25; // without a person, that a lane bridges
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600]; // seconds between ticks
 
 function svg(tag, properties = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
@@ -16,20 +17,19 @@ function svg(tag, properties = {}, ...children) {
   return element;
 }
 
-const frame = (height, label) => svg("svg", {
-  viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label, preserveAspectRatio: "none",
-});
-
-const place = (time, from, to) => LEFT + ((time - from) / Math.max(to - from, 1e-9)) * (WIDTH - LEFT - 10);
-
-/** Stretches of one expression of each person: person -> [{from, to, expression}], made bit by bit. */
+/** Stretches of one expression of each person, and their scores, taken in reading by reading. */
 export class Course {
   constructor() {
-    this.people = new Map();
-    this.points = new Map(); // person -> [{time, scores}]
+    this.lanes = new Map(); // person -> [{ from, to, expression }]
+    this.points = new Map(); // person -> [{ time, scores }]
     this.start = null;
     this.end = 0;
     this.step = 0.04;
+  }
+
+  /** Everybody, by number. */
+  get people() {
+    return [...this.lanes.keys()].sort((a, b) => a - b);
   }
 
   /** Take in the next reading. */
@@ -40,99 +40,115 @@ export class Course {
     this.end = time;
     for (const face of reading.faces) {
       if (face.track_id === null) continue;
-      const lane = this.people.get(face.track_id) ?? [];
-      this.people.set(face.track_id, lane);
-      const shown = face.expression ?? "none";
-      const last = lane.at(-1);
-      if (last && last.expression === shown && time - last.to < 1.5 * this.step + 0.001) last.to = time + this.step;
-      else {
-        if (last && last.to > time) last.to = time;
-        lane.push({ from: time, to: time + this.step, expression: shown });
+      if (!this.lanes.has(face.track_id)) {
+        this.lanes.set(face.track_id, []);
+        this.points.set(face.track_id, []);
       }
-      const points = this.points.get(face.track_id) ?? [];
-      this.points.set(face.track_id, points);
-      points.push({ time, scores: face.scores });
+      this.points.get(face.track_id).push({ time, scores: face.scores });
+      this.#stretch(this.lanes.get(face.track_id), time, face.expression ?? "none");
     }
+  }
+
+  #stretch(lane, time, expression) {
+    const last = lane.at(-1);
+    if (last && time - last.to < Math.max(2 * this.step, GAP_S)) {
+      last.to = time;
+      if (last.expression === expression) {
+        last.to = time + this.step;
+        return;
+      }
+    }
+    lane.push({ from: time, to: time + this.step, expression });
   }
 
   /** Forget what is older than a time. */
   forget(before) {
     this.start = Math.max(this.start ?? before, before);
-    for (const [person, lane] of this.people) {
-      const left = lane.filter((part) => part.to > before);
-      if (left.length) this.people.set(person, left);
-      else this.people.delete(person);
-      if (!left.length) this.points.delete(person);
-      else this.points.set(person, this.points.get(person).filter((point) => point.time > before));
+    for (const person of this.people) {
+      const left = this.lanes.get(person).filter((part) => part.to > before);
+      this.lanes.set(person, left);
+      this.points.set(person, this.points.get(person).filter((point) => point.time > before));
+      if (!left.length) {
+        this.lanes.delete(person);
+        this.points.delete(person);
+      }
     }
   }
 }
 
-/** The lanes of a course as a picture; `head` moves its line to a time. */
-export function lanes(course, { label, from = course.start ?? 0, to = course.end }) {
-  const people = [...course.people.keys()].sort((a, b) => a - b);
-  const height = people.length * LANE + 22;
-  const picture = frame(height, label);
-  people.forEach((person, number) => {
-    const top = number * LANE + 4;
-    picture.append(svg("rect", { class: "ground", x: LEFT, y: top, width: WIDTH - LEFT - 10, height: LANE - 8 }));
-    for (const part of course.people.get(person)) {
-      const [x1, x2] = [place(Math.max(part.from, from), from, to), place(Math.min(part.to, to), from, to)];
-      if (x2 <= x1) continue;
-      const box = svg("rect", {
-        class: `segment ${part.expression}`, x: x1, y: top, width: x2 - x1, height: LANE - 8,
-      }, svg("title", {}, `person ${person}, ${part.expression}, ${part.from.toFixed(2)} to ${part.to.toFixed(2)} s`));
-      picture.append(box);
+/** A picture so many pixels wide, and where times lie in it. */
+class Plot {
+  constructor({ label, width, height, from, to }) {
+    this.width = Math.max(width, NARROWEST);
+    this.from = from;
+    this.span = Math.max(to - from, 1e-9);
+    this.to = to;
+    this.picture = svg("svg", { width: this.width, height, viewBox: `0 0 ${this.width} ${height}`, role: "img",
+      "aria-label": label });
+  }
+
+  x(time) {
+    const inside = Math.min(Math.max(time, this.from), this.to);
+    return LEFT + ((inside - this.from) / this.span) * (this.width - LEFT - RIGHT);
+  }
+
+  write(x, y, words, anchor = "start") {
+    this.picture.append(svg("text", { x, y, "text-anchor": anchor, class: anchor === "start" ? "" : "soft" }, words));
+  }
+
+  ticks(y, zero) {
+    const most = (this.width - LEFT) / 80;
+    const step = STEPS.find((seconds) => this.span / seconds <= most) ?? 7200;
+    for (let tick = Math.ceil((this.from - zero) / step) * step; tick <= this.to - zero + 1e-9; tick += step) {
+      const words = `${Number(tick.toFixed(1))} s`;
+      this.write(this.x(tick + zero), y, words, "middle");
     }
-    picture.append(text(4, top + 13, `person ${person}`));
+  }
+}
+
+/** The lanes of a course as a picture, and a function that moves its line to a time. Ticks count from `zero`. */
+export function lanes(course, { label, width, from = course.start ?? 0, to = course.end, zero = 0 }) {
+  const people = course.people;
+  const height = people.length * LANE + 24;
+  const plot = new Plot({ label, width, height, from, to });
+  people.forEach((person, number) => {
+    const shape = { y: number * LANE + 4, height: LANE - 8 };
+    plot.picture.append(svg("rect", { class: "ground", x: LEFT, width: plot.width - LEFT - RIGHT, ...shape }));
+    for (const part of course.lanes.get(person)) {
+      const [x1, x2] = [plot.x(part.from), plot.x(part.to)];
+      if (x2 > x1) {
+        plot.picture.append(svg("rect", { class: `segment ${part.expression}`, x: x1, width: x2 - x1, ...shape }, svg(
+          "title", {}, `person ${person}, ${part.expression}, ${part.from.toFixed(2)} to ${part.to.toFixed(2)} s`)));
+      }
+    }
+    plot.write(0, shape.y + 14, `person ${person}`);
   });
-  ticks(picture, height - 4, from, to);
-  const line = svg("line", { class: "head", x1: LEFT, x2: LEFT, y1: 0, y2: height - 16 });
-  picture.append(line);
+  plot.ticks(height - 5, zero);
+  const line = svg("line", { class: "head", x1: plot.x(to), x2: plot.x(to), y1: 0, y2: height - 18 });
+  plot.picture.append(line);
   const head = (time) => {
-    const x = place(Math.min(Math.max(time, from), to), from, to);
-    line.setAttribute("x1", x);
-    line.setAttribute("x2", x);
+    line.setAttribute("x1", plot.x(time));
+    line.setAttribute("x2", plot.x(time));
   };
-  return { picture: fit(picture, height), head };
+  return { picture: plot.picture, head };
 }
 
 /** The scores of one person as curves. */
-export function curves(course, person, { label, from = course.start ?? 0, to = course.end }) {
-  const picture = frame(CURVES, label);
-  const floor = CURVES - 20;
+export function curves(course, person, { label, width, from = course.start ?? 0, to = course.end }) {
+  const plot = new Plot({ label, width, height: CURVES, from, to });
+  const y = (share) => 8 + (1 - share) * (CURVES - 34);
   for (const share of [0, 0.5, 1]) {
-    const y = 8 + (1 - share) * (floor - 8);
-    picture.append(svg("line", { class: "axis", x1: LEFT, x2: WIDTH - 10, y1: y, y2: y }));
-    picture.append(text(LEFT - 8, y + 4, `${100 * share} %`, "end"));
+    plot.picture.append(svg("line", { class: "axis", x1: LEFT, x2: plot.width - RIGHT, y1: y(share), y2: y(share) }));
+    plot.write(LEFT - 8, y(share) + 4, `${100 * share} %`, "end");
   }
   const all = course.points.get(person) ?? [];
-  const every = Math.ceil(all.length / MOST_POINTS);
+  const every = Math.max(1, Math.ceil(all.length / MOST_POINTS));
   const points = all.filter((_, number) => number % every === 0);
   for (const name of Object.keys(points[0]?.scores ?? {})) {
-    const corners = points.map((point) => {
-      const y = 8 + (1 - point.scores[name]) * (floor - 8);
-      return `${place(point.time, from, to).toFixed(1)},${y.toFixed(1)}`;
-    });
-    picture.append(svg("polyline", { class: `curve ${name}`, points: corners.join(" ") }, svg("title", {}, name)));
+    const corners = points.map(({ time, scores }) => `${plot.x(time).toFixed(1)},${y(scores[name]).toFixed(1)}`);
+    const curve = svg("polyline", { class: `curve ${name}`, points: corners.join(" ") }, svg("title", {}, name));
+    plot.picture.append(curve);
   }
-  ticks(picture, CURVES - 4, from, to);
-  return fit(picture, CURVES);
-}
-
-function text(x, y, words, anchor = "start") {
-  return svg("text", { x, y, "text-anchor": anchor, class: anchor === "start" ? "" : "soft" }, words);
-}
-
-function ticks(picture, y, from, to) {
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600].find((s) => (to - from) / s <= 8) ?? 7200;
-  for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
-    picture.append(text(place(time, from, to), y, `${Number(time.toFixed(1))} s`, "middle"));
-  }
-}
-
-/** Text keeps its shape: the picture is as wide as its box and never squeezed. */
-function fit(picture, height) {
-  picture.setAttribute("preserveAspectRatio", "xMinYMin meet");
-  return make("div", { className: "lane-box", "data-height": height }, picture);
+  plot.ticks(CURVES - 5, 0);
+  return plot.picture;
 }
