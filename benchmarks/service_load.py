@@ -58,13 +58,12 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
 
 def multipart(*files: tuple[str, bytes]) -> bytes:
     """A form of files."""
-    parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode() + data + b"\r\n"
-        for name, data in files
-    ]
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n'
+    parts = [(head % name).encode() + data + b"\r\n" for name, data in files]
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
+JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
@@ -148,12 +147,12 @@ def cases(picture: bytes, chance: random.Random) -> Iterator[Case]:
                 ("POST", "/v1/read", sound[:at], FORM, (200, 400, 415, 422)),
                 ("POST", "/v1/read", noise, FORM, (400, 422)),
                 ("POST", "/v1/read", noise, {"Content-Type": "multipart/form-data"}, (400,)),
-                ("POST", "/v1/read", noise, {"Content-Type": "application/json"}, (415,)),
+                ("POST", "/v1/read", noise, JSON, (415,)),
                 ("POST", "/v1/read?head=" + noise[:9].hex(), sound, FORM, (422,)),
                 ("POST", "/v1/read?min_confidence=nan", sound, FORM, (422,)),
                 ("POST", "/v1/read?" + noise[:9].hex() + "=1", sound, FORM, (422,)),
-                ("POST", "/v1/export", noise, {"Content-Type": "application/json"}, (400, 422)),
-                ("POST", "/v1/export", b'{"readings": [{"faces": 1e999}]}', {"Content-Type": "application/json"}, (422,)),
+                ("POST", "/v1/export", noise, JSON, (400, 422)),
+                ("POST", "/v1/export", b'{"readings": [{"faces": 1e999}]}', JSON, (422,)),
                 ("POST", "/v1/draw", multipart(("a.jpg", picture), ("b.jpg", picture)), FORM, (413,)),
                 ("POST", "/v1/read", sound, {**FORM, "Host": "elsewhere.example"}, (400,)),
                 ("POST", "/v1/read", sound, {**FORM, "Origin": "https://elsewhere.example"}, (403,)),
@@ -167,7 +166,8 @@ def cases(picture: bytes, chance: random.Random) -> Iterator[Case]:
 def raw_garbage(port: int, chance: random.Random) -> None:
     """Bytes that are no HTTP, or HTTP cut off."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        head = f"POST /v1/read HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {chance.choice(['-1', '9' * 30, '99'])}\r\n"
+        length = chance.choice(["-1", "9" * 30, "99"])
+        head = f"POST /v1/read HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n"
         connection.sendall(chance.choice([chance.randbytes(200), head.encode(), head.encode() + b"\r\nhalf"]))
 
 
@@ -178,7 +178,9 @@ def memory_mb(pid: int) -> float:
     return int(found[1]) / 1000
 
 
-def fuzz(pid: int, port: int, picture: bytes, requests: int, clients: int) -> tuple[Counter[int], list[str], list[float]]:
+def fuzz(
+    pid: int, port: int, picture: bytes, requests: int, clients: int
+) -> tuple[Counter[int], list[str], list[float]]:
     """Statuses that came, wrong ones in words, and memory in MB after a tenth and after all."""
     source = cases(picture, random.Random(0))  # noqa: S311 (a seed that can be named again)
     statuses: Counter[int] = Counter()
@@ -212,9 +214,7 @@ def killed(picture: bytes, clients: int) -> bool:
     """Whether a server killed in the middle of its work leaves nothing behind, and a new one answers."""
     with tempfile.TemporaryDirectory() as name:
         with server(Path(name)) as (pid, port):
-            threads = [
-                threading.Thread(target=lambda: _ignore(port, picture), daemon=True) for _ in range(clients)
-            ]
+            threads = [threading.Thread(target=lambda: _ignore(port, picture), daemon=True) for _ in range(clients)]
             for thread in threads:
                 thread.start()
             time.sleep(0.5)
@@ -271,7 +271,8 @@ def main() -> int:
                 f"p50 {percentile(times, 0.5):.0f} ms, p99 {percentile(times, 0.99):.0f} ms"
             )
         statuses, wrong, (early, late) = fuzz(pid, port, picture, arguments.requests, arguments.clients)
-        print(f"{statuses.total()} requests, half of them damaged: {dict(sorted(statuses.items()))}, {len(wrong)} wrong")
+        counts = dict(sorted(statuses.items()))
+        print(f"{statuses.total()} requests, half of them damaged: {counts}, {len(wrong)} wrong answers")
         print(*wrong[:20], sep="\n", end="\n" if wrong else "")
         print(f"memory: {early:.0f} MB after a tenth, {late:.0f} MB after all (at most {MAX_GROWTH_MB} MB more)")
         failed |= bool(wrong) or late - early > MAX_GROWTH_MB

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from unmask.studio.problems import Problem
+from unmask.studio.problems import RefusalError
 from unmask.studio.settings import Settings
 from unmask.writing import printable
 
@@ -28,17 +28,16 @@ def check_host(headers: Headers, settings: Settings) -> None:
 
     Raises
     ------
-    Problem
+    RefusalError
         400.
     """
-    host = urlsplit(f"//{headers.get('host', '')}")
     try:
-        name = host.hostname or ""
-    except ValueError:
+        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:  # brackets that do not close
         name = ""
     if name in ("localhost", settings.host, *settings.hosts) or _is_address(name):
         return
-    raise Problem(
+    raise RefusalError(
         HTTPStatus.BAD_REQUEST,
         f"this server does not answer to the name '{printable(name)}'",
         f"open it by its address, or start it with --allow-host {printable(name) or 'NAME'}",
@@ -50,12 +49,12 @@ def check_origin(headers: Headers) -> None:
 
     Raises
     ------
-    Problem
+    RefusalError
         403.
     """
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        raise Problem(
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
+        raise RefusalError(
             HTTPStatus.FORBIDDEN,
             f"a page of {printable(origin)} may not use this server",
             "open the server's own page, or call it from a program",
@@ -73,11 +72,11 @@ def check_key(shown: str, settings: Settings) -> None:
 
     Raises
     ------
-    Problem
+    RefusalError
         401.
     """
     if settings.api_key and not hmac.compare_digest(shown.encode(), settings.api_key.encode()):
-        raise Problem(
+        raise RefusalError(
             HTTPStatus.UNAUTHORIZED,
             "this server wants a key, and another or none was shown",
             "send the header Authorization: Bearer KEY",
@@ -99,7 +98,7 @@ class RateLimit:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: requests left, and when
 
     def check(self, address: str) -> None:
-        """Count one request. Raises Problem, 429, when there were too many."""
+        """Count one request. Raises RefusalError, 429, when there were too many."""
         if not self._rate:
             return
         now = time.monotonic()
@@ -111,7 +110,7 @@ class RateLimit:
             self._left.popitem(last=False)
         if left < 1:
             seconds = str(max(1, round((1 - left) / self._rate)))
-            raise Problem(
+            raise RefusalError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"more than {self._rate:g} requests a second",
                 f"try again in {seconds} s",

@@ -33,7 +33,5 @@ def form(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 FILES_FORM = form({"file": {"type": "array", "items": _FILE, "minItems": 1}})
-PICTURE_FORM = form(
-    {"file": _FILE, "reading": {"type": "string", "description": "JSON of a reading of this picture."}}
-)
+PICTURE_FORM = form({"file": _FILE, "reading": {"type": "string", "description": "JSON of a reading of this picture."}})
 FILM_FORM = form({"file": _FILE})

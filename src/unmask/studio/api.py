@@ -21,14 +21,29 @@ from unmask.studio import schemas
 from unmask.studio.answers import FILES_FORM, PICTURE_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
 from unmask.studio.metrics import CONTENT_TYPE
-from unmask.studio.problems import Problem, explained, json_response
+from unmask.studio.problems import RefusalError, explained, json_response
 from unmask.studio.state import Here, Studio
 from unmask.studio.uploads import pictures_of
 from unmask.writing import encodable
 
 router = APIRouter()
 
+_KEY: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in (401, 429)}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/x-ndjson"}
+
+EXAMPLES: dict[str, Any] = {
+    "200": {
+        "readings": [schemas.EXAMPLE_READING],
+        "failures": [
+            {
+                "source": "cut.jpg",
+                "error": "cut.jpg: damaged or incomplete JPEG file (image file is truncated)",
+                "next": "fetch it again, or save it anew from a program that can open it",
+            }
+        ],
+    }
+}
+"""Answers of ``/v1/read`` for the OpenAPI document, by status."""
 
 
 @router.post(
@@ -39,21 +54,6 @@ _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl":
         200: {
             "model": schemas.Readings,
             "description": "At least one file could be read.",
-            "content": {
-                "application/json": {
-                    "example": {
-                        "readings": [schemas.EXAMPLE_READING],
-                        "failures": [
-                            {
-                                "source": "notes.txt",
-                                "error": "notes.txt: not a picture that unmask reads: it begins with b'Dear'",
-                                "next": "expected JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC. Fetch the file again, or "
-                                "convert it to one of these",
-                            }
-                        ],
-                    }
-                }
-            },
         },
         **{status: {**REFUSALS[status], "model": schemas.Problem | schemas.NoneRead} for status in (413, 415, 422)},
     },
@@ -113,7 +113,10 @@ async def draw_picture(
         }
     },
 )
-async def export(request: Request, body: schemas.ExportBody, format: Literal["csv", "json", "jsonl"] = "csv") -> Response:  # noqa: A002
+async def export(
+    body: schemas.ExportBody,
+    format: Literal["csv", "json", "jsonl"] = "csv",  # noqa: A002 (as the command line calls it)
+) -> Response:
     """Send readings back, in the order in which they are to stand; nothing is kept."""
     text = await asyncio.to_thread(_written, format, body)
     return Response(
@@ -123,7 +126,7 @@ async def export(request: Request, body: schemas.ExportBody, format: Literal["cs
     )
 
 
-@router.get("/v1/models", summary="Models and detectors", responses={200: {"model": schemas.Models}, 401: REFUSALS[401]})
+@router.get("/v1/models", summary="Models and detectors", responses={**_KEY, 200: {"model": schemas.Models}})
 async def models(studio: Here) -> Response:
     """What `model`, `head` and `detector` can name; the defaults are marked."""
     return json_response({"models": studio.readers.entries(), "detectors": studio.readers.detectors()})
@@ -166,7 +169,7 @@ async def _read(
     return readings, errors
 
 
-def _none_read(pictures: Sequence[tuple[str, bytes]], errors: Sequence[tuple[str, UnmaskError]]) -> Problem:
+def _none_read(pictures: Sequence[tuple[str, bytes]], errors: Sequence[tuple[str, UnmaskError]]) -> RefusalError:
     failures = [{"source": name, **explained(error)} for name, error in errors]
     if all(isinstance(error, LimitError) for _, error in errors):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -174,7 +177,7 @@ def _none_read(pictures: Sequence[tuple[str, bytes]], errors: Sequence[tuple[str
         status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     else:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return Problem(
+    return RefusalError(
         status,
         failures[0]["error"] if len(failures) == 1 else f"none of the {len(failures)} files could be read",
         failures[0]["next"] if len(failures) == 1 else "see the reason of each under failures",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +18,7 @@ from unmask.errors import UnmaskError
 from unmask.outputs import MEANING
 from unmask.studio import api, films, live, site
 from unmask.studio.guard import Guard
-from unmask.studio.problems import Problem, problem_of
+from unmask.studio.problems import RefusalError, problem_of
 from unmask.studio.settings import Settings
 from unmask.studio.state import Studio
 
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         studio.close()
 
-    app = FastAPI(
+    app = _Application(
         title="unmask",
         summary="Reads facial expressions on your own machine: reads expressions, not minds.",
         description=f"{MEANING} Pictures are read in memory and forgotten with the answer.",
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(site.router)
     app.mount("/static", site.files(), name="static")
     app.add_middleware(Guard, settings=studio.settings, metrics=studio.metrics)
-    app.add_exception_handler(Problem, _answer)
+    app.add_exception_handler(RefusalError, _answer)
     app.add_exception_handler(UnmaskError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
@@ -66,9 +67,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+class _Application(FastAPI):
+    """FastAPI leaves every null out of its document; the example of a reading has some that say something."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        for status, example in api.EXAMPLES.items():
+            answers = document["paths"]["/v1/read"]["post"]["responses"]
+            answers[status]["content"]["application/json"]["example"] = example
+        return document
+
+
 def _answer(_: Request, error: Exception) -> Response:
     """Every refusal in the same JSON."""
-    if isinstance(error, Problem):
+    if isinstance(error, RefusalError):
         return error.response()
     if isinstance(error, UnmaskError):
         return problem_of(error).response()
@@ -77,18 +89,18 @@ def _answer(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         step = "the addresses and methods of this server stand in /openapi.json"
-        return Problem(status, f"{status.phrase.lower()}", step, headers=error.headers).response()
-    return Problem(
+        return RefusalError(status, f"{status.phrase.lower()}", step, headers=error.headers).response()
+    return RefusalError(
         HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says where", "try again, and report it"
     ).response()
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def _invalid(error: RequestValidationError) -> RefusalError:
     """The first value that is not what the OpenAPI document says."""
     first = error.errors()[0]
     is_broken = first["type"] == "json_invalid"
     where = ".".join(str(part) for part in first["loc"][1:] if not is_broken) or str(first["loc"][0])
-    return Problem(
+    return RefusalError(
         HTTPStatus.BAD_REQUEST if is_broken else HTTPStatus.UNPROCESSABLE_ENTITY,
         f"{where[:200]}: {first['msg']}",
         "see /openapi.json for what is expected",

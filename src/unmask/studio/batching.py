@@ -83,7 +83,7 @@ class Batcher:
 
         Raises
         ------
-        Problem
+        RefusalError
             So many pictures do not fit into the queue now; none of them is queued.
         """
         jobs = [Job(name, data, choice) for name, data in pictures]

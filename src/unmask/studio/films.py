@@ -30,7 +30,7 @@ from unmask.readings import Reading
 from unmask.studio import schemas
 from unmask.studio.answers import FILM_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
-from unmask.studio.problems import Problem, explained
+from unmask.studio.problems import RefusalError, explained
 from unmask.studio.readers import Choice
 from unmask.studio.state import Here, Studio
 from unmask.studio.uploads import film_of
@@ -69,7 +69,7 @@ async def read_film(request: Request, studio: Here, choice: Chosen) -> Response:
     first = await asyncio.to_thread(next, events)
     if first["event"] == "error":
         events.close()
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
+        raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
     return StreamingResponse(_lines(first, events), media_type="application/x-ndjson")
 
 

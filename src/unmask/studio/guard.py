@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unmask.studio.access import RateLimit, check_host, check_key, check_origin, shown_key
 from unmask.studio.metrics import Metrics
-from unmask.studio.problems import Problem, busy
+from unmask.studio.problems import RefusalError, busy
 from unmask.studio.settings import Limits, Settings
 
 FILM_ROUTES = ("/v1/films", "/v1/films/annotated")
@@ -72,7 +72,7 @@ class Guard:
             check_host(headers, self._settings)
             check_origin(headers)
             self._rate.check(_address(scope))
-        except Problem as problem:
+        except RefusalError as problem:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": problem.error[:120]})
             return
@@ -87,7 +87,7 @@ class Guard:
                 self._admit(scope)
                 with self._slot(scope):
                     await self._in_time(scope, body, answer)
-            except Problem as problem:
+            except RefusalError as problem:
                 if answer.status:
                     raise
                 await problem.response()(scope, receive, answer)
@@ -208,13 +208,13 @@ def _nothing(count: int) -> None:
     """A body whose bytes need not be counted in memory."""
 
 
-def _too_slow() -> Problem:
-    return Problem(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in whole in time", "send it again")
+def _too_slow() -> RefusalError:
+    return RefusalError(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in whole in time", "send it again")
 
 
 def _check_length(count: int, most: int) -> None:
     if count > most:
-        raise Problem(
+        raise RefusalError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"more than {most:,} bytes in one request",
             "send fewer or smaller files at a time, or start the server with a higher limit",

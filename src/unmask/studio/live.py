@@ -29,7 +29,7 @@ from unmask.readings import Reading
 from unmask.session import Session
 from unmask.studio.access import check_key, shown_key
 from unmask.studio.choosing import THRESHOLDS
-from unmask.studio.problems import Problem, busy, explained
+from unmask.studio.problems import RefusalError, busy, explained
 from unmask.studio.readers import Choice
 from unmask.studio.state import Here, Studio
 
@@ -52,7 +52,7 @@ async def live(socket: WebSocket, studio: Here) -> None:
     try:
         async with _place(studio):
             await _session(socket, studio)
-    except Problem as problem:
+    except RefusalError as problem:
         await _end(socket, problem.to_json(), _LATER if "Retry-After" in problem.headers else _REFUSED)
     except UnmaskError as error:
         await _end(socket, explained(error), _REFUSED)

@@ -82,9 +82,7 @@ class Metrics:
     """All that a server counts. Nothing in it says who sent what."""
 
     def __init__(self) -> None:
-        self.requests = Counter(
-            "unmask_requests_total", "Requests by route and status.", ("method", "route", "status")
-        )
+        self.requests = Counter("unmask_requests_total", "Requests by route and status.", ("method", "route", "status"))
         self.duration = Histogram("unmask_request_seconds", "Time from a request's head to its whole answer.", _SECONDS)
         self.pictures = Counter("unmask_pictures_total", "Pictures by outcome.", ("outcome",))
         self.faces = Counter("unmask_faces_total", "Faces that were read.")

@@ -13,7 +13,7 @@ from unmask.errors import LimitError, UnmaskError
 from unmask.writing import encodable, printable
 
 
-class Problem(Exception):
+class RefusalError(Exception):
     """A request that is refused.
 
     Parameters
@@ -51,9 +51,9 @@ class Problem(Exception):
         return json_response(self.to_json(), status=self.status, headers=self.headers)
 
 
-def busy(what: str, *, seconds: int = 1) -> Problem:
+def busy(what: str, *, seconds: int = 1) -> RefusalError:
     """Too much to do at the moment."""
-    return Problem(
+    return RefusalError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         what,
         f"try again in {seconds} s",
@@ -67,17 +67,15 @@ def explained(error: UnmaskError) -> dict[str, str]:
     return {"error": what or step, "next": step if what else "check what was sent, and send it again"}
 
 
-def problem_of(error: UnmaskError) -> Problem:
+def problem_of(error: UnmaskError) -> RefusalError:
     """An error of unmask about a whole request: 413 where it is too large, else 422."""
     parts = explained(error)
     is_large = isinstance(error, LimitError)
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.UNPROCESSABLE_ENTITY
-    return Problem(status, parts["error"], parts["next"])
+    return RefusalError(status, parts["error"], parts["next"])
 
 
-def json_response(
-    value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
-) -> Response:
+def json_response(value: Any, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """JSON in UTF-8; what UTF-8 lacks, such as halves of surrogate pairs in names, is escaped."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return Response(encodable(text), status_code=status, headers=dict(headers or {}), media_type="application/json")

@@ -109,7 +109,7 @@ class Readers:
             raise UnknownModelError(f"no detector '{detector}' on this server; {suggest(detector, self._detectors)}")
         card = self._files[model].card
         if not abstain and thresholds:
-            raise DataError(f"abstain=false leaves nothing for {next(iter(thresholds))} to decide; leave one of them out")
+            raise DataError(f"abstain=false leaves {next(iter(thresholds))} nothing to decide; leave one of them out")
         limits = dataclasses.replace(card.thresholds, **(thresholds or {})) if abstain else Thresholds.never()
         return Choice(model, card.head(head).name, detector, limits)
 
@@ -119,6 +119,4 @@ class Readers:
             if choice.model not in self._classifiers:
                 self._classifiers[choice.model] = Classifier(self._files[choice.model])
             classifier = self._classifiers[choice.model]
-        return Reader(
-            classifier, self._detectors[choice.detector], head=choice.head, thresholds=choice.thresholds
-        )
+        return Reader(classifier, self._detectors[choice.detector], head=choice.head, thresholds=choice.thresholds)

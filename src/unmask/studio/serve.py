@@ -37,7 +37,7 @@ def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
         The model or the detector cannot be loaded.
     """
     try:
-        import multipart as _multipart  # noqa: F401
+        import python_multipart as _multipart  # noqa: F401
         import uvicorn
         import websockets as _websockets  # noqa: F401
 

@@ -27,9 +27,7 @@ class Studio:
         self.metrics = Metrics()
         self.live = 0
         self.readers = Readers(model=settings.model, detector=settings.detector)
-        self.batcher = Batcher(
-            self.readers, limits=settings.limits, workers=settings.workers, metrics=self.metrics
-        )
+        self.batcher = Batcher(self.readers, limits=settings.limits, workers=settings.workers, metrics=self.metrics)
         self.metrics.gauge(
             "unmask_pictures_waiting", "Pictures that no worker has taken yet.", lambda: self.batcher.waiting
         )

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from unmask.studio.problems import Problem
+from unmask.studio.problems import RefusalError
 from unmask.writing import printable
 
 _LONGEST_NAME = 200
@@ -33,7 +33,7 @@ async def pictures_of(request: Request, *, max_files: int) -> tuple[list[tuple[s
 
     Raises
     ------
-    Problem
+    RefusalError
         415 when it is no multipart request, 400 when it is a damaged one, 413 for too many files, 422 without a file.
     """
     form = await _parse(request, _InMemory, max_files)
@@ -50,7 +50,7 @@ async def pictures_of(request: Request, *, max_files: int) -> tuple[list[tuple[s
 async def film_of(request: Request) -> tuple[str, UploadFile]:
     """The one file of a request and its name; a large one lies where the system deletes it with the process.
 
-    The caller closes it. Raises Problem like :func:`pictures_of`.
+    The caller closes it. Raises RefusalError like :func:`pictures_of`.
     """
     form = await _parse(request, MultiPartParser, 1)
     for _, value in form.multi_items():
@@ -62,7 +62,7 @@ async def film_of(request: Request) -> tuple[str, UploadFile]:
 async def _parse(request: Request, parser: type[MultiPartParser], max_files: int) -> FormData:
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Problem(
+        raise RefusalError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"expected multipart/form-data, got {printable(kind[:100]) or 'no content type'}",
             "send files as a form does: curl -F file=@photo.jpg",
@@ -73,12 +73,12 @@ async def _parse(request: Request, parser: type[MultiPartParser], max_files: int
         ).parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            raise Problem(
+            raise RefusalError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"more than {max_files} files in one request",
                 "send them in several requests",
             ) from None
-        raise Problem(
+        raise RefusalError(
             HTTPStatus.BAD_REQUEST,
             f"the multipart body is damaged: {printable(error.message)}",
             "let a library build it: curl -F file=@photo.jpg",
@@ -91,7 +91,7 @@ def _name_of(file: UploadFile, number: int) -> str:
     return name or f"file {number}"
 
 
-def _no_file(example: str) -> Problem:
-    return Problem(
+def _no_file(example: str) -> RefusalError:
+    return RefusalError(
         HTTPStatus.UNPROCESSABLE_ENTITY, "there is no file in the request", f"add one: curl -F file=@{example}"
     )

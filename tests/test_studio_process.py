@@ -1,0 +1,133 @@
+"""The server as a process: starting, stopping, being killed."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the studio's libraries are not installed: pip install 'unmask[studio]'")
+httpx = pytest.importorskip("httpx2", reason="httpx2, the tests' HTTP client, is not installed")
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def server(*arguments: str, temporary: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, and its address."""
+    command = [sys.executable, "-m", "unmask", "studio", "--port", "0", "--no-browser", *arguments]
+    environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    try:
+        lines = []
+        while not (found := re.search(r"is at (http://\S+)", lines[-1] if lines else "")):
+            lines.append(process.stderr.readline())
+            assert lines[-1], "".join(lines)
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_stopping_answers_what_is_in_flight(photo: Path) -> None:
+    """SIGTERM in the middle of a request: it is answered in whole, nothing new is taken, and the exit code is 0."""
+    files = [("file", ("a.jpg", photo.read_bytes()))] * 48
+    with server("--detector", "mtcnn") as (process, address), concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.post, f"{address}v1/read", files=files, timeout=120)
+        while 'unmask_requests_running 1' not in httpx.get(f"{address}metrics").text:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        answer = asked.result()
+        assert answer.status_code == 200
+        assert len(answer.json()["readings"]) == 48
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert "nothing was kept" in process.stderr.read()
+        with pytest.raises(httpx.TransportError):
+            httpx.get(address)
+
+
+def test_being_killed_leaves_nothing_behind(photo: Path, tmp_path: Path) -> None:
+    """kill -9 in the middle of a film and of pictures: no picture, no film and no temporary folder with either stays."""
+    noise = os.urandom(3 * 2**20)  # larger than what is kept in memory
+    with server("--detector", "whole", temporary=tmp_path) as (process, address):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as upload:
+            head = (
+                "POST /v1/films HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n"
+                "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+                '--b\r\nContent-Disposition: form-data; name="f"; filename="film.mp4"\r\n\r\n'
+            )
+            upload.sendall(head.encode() + noise)
+            httpx.post(f"{address}v1/read", files={"file": ("a.jpg", photo.read_bytes())})
+            process.kill()
+            process.wait()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    """An address that cannot be listened on ends with its reason and exit code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "unmask", "studio", "--no-browser", "--port", str(taken.getsockname()[1])]
+        result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "cannot be listened on" in result.stderr
+    assert "--port" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--max-files", "0"], 2, "max_files"),
+        (["--model", "none"], 2, "no model 'none'"),
+        (["--detector", "haar"], 2, "unknown detector 'haar'"),
+        (["--api-key", "a b"], 2, "API key"),
+        (["--host", "host.invalid"], 2, "cannot be listened on"),
+    ],
+)
+def test_wrong_options(arguments: list[str], code: int, word: str) -> None:
+    """Each ends with one line that says what is wrong."""
+    command = [sys.executable, "-m", "unmask", "studio", "--port", "0", "--no-browser", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == code
+    assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_other_machines_are_warned_of() -> None:
+    """Who lets other machines in without a key is told so; the key may come from the environment."""
+    with server("--host", "0.0.0.0", "--api-key", "sesame") as (_, address):
+        assert httpx.get(f"{address}v1/models").status_code == 401
+    command = [sys.executable, "-m", "unmask", "studio", "--host", "0.0.0.0", "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "no key is asked for" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+def test_a_slow_request_is_given_up() -> None:
+    """A body that does not come is answered in time, and the connection may be used for another request."""
+    with server("--timeout", "1", "--detector", "whole") as (_, address):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(
+                b"POST /v1/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+                b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+            )
+            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+        assert httpx.get(f"{address}healthz").status_code == 200
