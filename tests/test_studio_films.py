@@ -38,7 +38,7 @@ def client() -> Iterator[TestClient]:
 @pytest.fixture(scope="module")
 def film(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The astronaut's portrait wandering to the right, 25 frames a second."""
-    image = load(photo)[:400, 60:460]
+    image = load(photo)[:300, 60:460]
     path = tmp_path_factory.mktemp("film") / "walk.mp4"
     with FilmWriter(path) as writer:
         for number in range(FRAMES):

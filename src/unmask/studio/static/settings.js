@@ -67,7 +67,7 @@ export function startSettings() {
   }));
   field("model").addEventListener("change", showModel);
   field("key").addEventListener("change", () => attempt(loadSettings));
-  $("settings-form").addEventListener("change", () => {
+  $("settings-form").addEventListener("input", () => {
     const off = !field("abstain").checked;
     for (const name of Object.keys(THRESHOLDS)) field(name).disabled = off;
     const count = Object.keys(choices()).length;
