@@ -20,6 +20,7 @@ from unmask.errors import DataError, InputError, MissingExtraError
 from unmask.outputs import done_sources, open_writer
 from unmask.outputs import parquet as parquet_module
 from unmask.outputs.columns import Column, columns, rows
+from unmask.outputs.jsonl import earlier_run
 from unmask.readings import Reading
 
 STILLS = [Reading(f"{name}.jpg", 100, 80, "small@1.0", (HAPPY,)) for name in "abc"]
@@ -42,13 +43,14 @@ def lines_of(run: list[Reading]) -> str:
         (lines_of(STILLS[:2]) + STILLS[2].to_line()[:40], {"a.jpg", "b.jpg"}, STILLS[:2]),  # torn
         (lines_of(STILLS[:2]) + STILLS[2].to_line(), {"a.jpg", "b.jpg"}, STILLS[:2]),  # only the line end is missing
         (lines_of(STILLS[:1]) + "{", {"a.jpg"}, STILLS[:1]),  # one character of a line
-        (lines_of(STILLS[:1] + FILM), {"a.jpg"}, STILLS[:1]),  # the film may have been cut short
+        (lines_of(STILLS[:1] + FILM), {"a.jpg"}, STILLS[:1] + FILM),  # the film may have been cut short
         (lines_of(FILM + STILLS[:1]), {"clip.mp4", "a.jpg"}, FILM + STILLS[:1]),  # a film that something follows
-        (lines_of(FILM), set(), []),
+        (lines_of(FILM), set(), FILM),
+        (lines_of(FILM)[:-9], set(), FILM[:2]),  # a film torn in a frame
     ],
 )
 def test_a_run_goes_on(text: str, done: set[str], kept: list[Reading], tmp_path: Path) -> None:
-    """What counts as done is what stays in the file, and the rest is written after it."""
+    """Complete lines stay in the file, and the rest is written after them; a film at the end is not done."""
     path = tmp_path / "out.jsonl"
     path.write_text(text, encoding="utf-8")
     assert done_sources(path) == done
@@ -59,17 +61,30 @@ def test_a_run_goes_on(text: str, done: set[str], kept: list[Reading], tmp_path:
     assert path.read_text("utf-8") == lines_of([*kept, more])
 
 
+def test_a_film_goes_on_after_its_last_seconds(tmp_path: Path) -> None:
+    """An unfinished film comes with the readings of its last three seconds, and none of another film."""
+    path = tmp_path / "out.jsonl"
+    film = [Reading("long.mp4", 48, 27, "small@1.0", (), i, i / 10) for i in range(100)]
+    path.write_text(lines_of(FILM + film), encoding="utf-8")
+    earlier = earlier_run(path)
+    assert earlier.done == {"clip.mp4"}
+    assert list(earlier.past) == ["long.mp4"]
+    assert [reading.index for reading in earlier.past["long.mp4"]] == list(range(69, 100))
+    assert list(earlier.readings("clip.mp4")) == FILM
+    assert len(list(earlier.readings())) == 103
+
+
 @settings(deadline=None)
 @given(run=st.lists(readings(sources=names), max_size=3, unique_by=lambda r: r.source), share=st.floats(0, 1))
 def test_a_file_torn_anywhere(run: list[Reading], share: float, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Cut at any byte, a file resumed with what is not done holds each source whole and once."""
+    """Cut at any byte, a file resumed with what is neither done nor begun holds each source whole and once."""
     path = tmp_path_factory.mktemp("torn") / "out.jsonl"
     whole = lines_of(run).encode("utf-8")
     path.write_bytes(whole[: round(share * len(whole))])
-    done = done_sources(path)
+    earlier = earlier_run(path)
     with open_writer("jsonl", path, labels=LABELS, append=True) as writer:
         for reading in run:
-            if reading.source not in done:
+            if reading.source not in earlier.done and reading.source not in earlier.past:
                 writer.write(reading)
     assert path.read_bytes() == whole
 

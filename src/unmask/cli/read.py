@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import signal
 import sys
-from contextlib import ExitStack, closing
-from fractions import Fraction
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from unmask.cli.drawing import Pictures
     from unmask.media import Source
     from unmask.models import Thresholds
@@ -117,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     earlier = _earlier(arguments)
     failed, moves = 0, False
     with ExitStack() as stack:
+        stack.enter_context(_stop_on_termination())
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         pictures = stack.enter_context(
             Pictures(
@@ -167,6 +171,24 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         raise ConfigError(str(error)) from None
 
 
+@contextmanager
+def _stop_on_termination() -> Iterator[None]:
+    """Let ``kill`` end the work as Ctrl-C does, so that everything that is open is completed."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread, where nobody sends signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _sources(arguments: argparse.Namespace) -> list[Source]:
     """The sources as the reader takes them."""
     from unmask.media import Camera, ImageSequence
@@ -208,6 +230,8 @@ def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
 
 def _number(option: str, text: str) -> Fraction:
     """Seconds (or a rate) as an exact number, from ``90``, ``1.5``, ``30000/1001``, ``1:30`` or ``0:01:30.5``."""
+    from fractions import Fraction
+
     try:
         parts = [Fraction(part) for part in text.split(":")]
     except (ValueError, ZeroDivisionError):

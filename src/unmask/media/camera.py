@@ -35,7 +35,7 @@ def camera_frames(
     camera: Camera,
     span: Span = WHOLE,
     *,
-    open_capture: Callable[[int], Capture] = cv2.VideoCapture,
+    open_capture: Callable[[int], Capture] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Frame | Failure]:
     """Frames of a camera until it ends, with the seconds since its first frame as their times. Never raises.
@@ -45,11 +45,13 @@ def camera_frames(
 
     Parameters
     ----------
+    open_capture, clock
+        What opens the camera, OpenCV unless given, and what tells the time in seconds.
     span
         ``end_s`` ends it; ``every_s`` leaves frames out.
     """
     name = f"<camera {camera.number}>"
-    capture = open_capture(camera.number)
+    capture: Capture = (open_capture or cv2.VideoCapture)(camera.number)
     if not capture.isOpened():
         capture.release()
         yield Failure(name, InputError(f"{name}: no such camera, or in use; name another: --camera 1"))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from unmask.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,17 @@ class Span:
         """Start of the stretch after the one that a time falls in; without ``every_s``, the time itself."""
         if self.every_s is None:
             return time_s
-        return (self.start_s or Fraction(0)) + (self.cell(time_s) + 1) * self.every_s
+        return (self.start_s or 0) + (self.cell(time_s) + 1) * self.every_s
 
     def resumed(self, time_s: float | None) -> Span:
         """The same frames from a time on: the stretches stay where they were."""
+        from fractions import Fraction
+
         if time_s is None:
             return self
         start = Fraction(time_s)
         if self.every_s is not None:
-            start = (self.start_s or Fraction(0)) + self.cell(start) * self.every_s
+            start = (self.start_s or 0) + self.cell(start) * self.every_s
         return replace(self, start_s=max(start, self.start_s or start))
 
 

@@ -27,7 +27,7 @@ _CLOCK = 90_000  # ticks a second: 25, 30, 30000/1001 and 60 frames a second fal
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))  # sound that MP4 holds as it is
 _VIDEO = {"preset": "veryfast", "crf": "20", "bf": "0"}
 # Written in fragments that can be played whenever the writing is cut short, and made an ordinary file at the end.
-_FRAGMENTS = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+_FRAGMENTS = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 
 
 def film_format(path: Path) -> str:
@@ -103,7 +103,10 @@ class FilmWriter:
                 end = Fraction(self.begin_s) + Fraction(self._ticks + self._step, _CLOCK)
                 self._sound.copy_until(end, Fraction(self.begin_s))
                 self._sound.finish()
-            film.mux(self._picture.encode(None))
+            packets = self._picture.encode(None)
+            if packets:
+                packets[-1].duration = self._step  # of all others, the next one tells
+            film.mux(packets)
             film.close()
 
     def __enter__(self) -> Self:

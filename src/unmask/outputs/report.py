@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
-from unmask.outputs.film_section import SCRIPT, STYLE
+from unmask.outputs.film_page import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
 from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading

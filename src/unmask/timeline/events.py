@@ -13,6 +13,8 @@ from unmask.readings import Abstention, Face
 UNRELIABLE = frozenset((Abstention.TOO_SMALL, Abstention.BLURRED, Abstention.TURNED_AWAY))
 """Who is seen so badly counts as not seen."""
 
+_SLACK_S = 1e-6  # differences of times that floats cannot hold exactly
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -106,7 +108,7 @@ class EventFinder:
         """Events that end before this frame."""
         if face.abstained in UNRELIABLE:
             return
-        if self._last_s is not None and time_s - self._last_s > self._rule.gap_s:
+        if self._last_s is not None and time_s - self._last_s > self._rule.gap_s + _SLACK_S:
             yield from self.finish()
         self._last_s = time_s
         yield from self._step(face.scores, time_s)
@@ -132,5 +134,7 @@ class EventFinder:
 
     def _end(self, expression: Expression) -> Iterator[Event]:
         run = self._runs.pop(expression, None)
-        if run is not None and run.peak >= self._rule.enter and run.last_s - run.onset_s >= self._rule.least_s:
+        if run is None or run.peak < self._rule.enter:
+            return
+        if run.last_s - run.onset_s >= self._rule.least_s - _SLACK_S:
             yield Event(self._person, expression, run.onset_s, run.peak_s, run.last_s, run.peak)

@@ -19,6 +19,7 @@ MAX_ROWS = 12
 """People in one plot, those who are seen longest."""
 
 _SUFFIXES = (".png", ".svg")
+_EVENTS = 1.22  # height of the bars that stand for events
 
 
 def timeline_format(path: Path) -> str:
@@ -73,11 +74,11 @@ def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) ->
         axes.stackplot(times[part], scores[part].T, colors=colours, edgecolor="white", linewidth=0.3)
     for event in person.events:
         colour = _rgb(event.expression)
-        axes.plot([event.onset_s, event.offset_s], [1.1, 1.1], color=colour, linewidth=5, solid_capstyle="butt")
-        axes.plot([event.peak_s], [1.1], marker="|", color="black", markersize=5)
+        axes.plot([event.onset_s, event.offset_s], [_EVENTS] * 2, color=colour, linewidth=5, solid_capstyle="butt")
+        axes.plot([event.peak_s], [_EVENTS], marker="|", color="black", markersize=5)
     axes.set_xlim(film.first_s, max(film.last_s, film.first_s + 1e-3))
-    axes.set_ylim(0, 1.2)
-    axes.set_yticks([0, 0.5, 1, 1.1], ["0", ".5", "1", "events"])
+    axes.set_ylim(0, 1.35)
+    axes.set_yticks([0, 0.5, 1, _EVENTS], ["0", ".5", "1", "events"])
     axes.set_title(title, fontsize=8.5)
 
 

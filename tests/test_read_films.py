@@ -1,0 +1,431 @@
+"""``unmask read`` on films, the whole way: rows, people, annotated films, reports, blurring, going on after a break."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+av = pytest.importorskip("av", reason="the extra 'video' is not installed")
+
+from films import Picture, Portrait, scenes, write_film
+
+import unmask
+from unmask.cli import main
+from unmask.media import Failure
+from unmask.readings import Reading
+from unmask.session import FilmOptions
+
+FRAMES = 45
+RATE = Fraction(30000, 1001)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one command."""
+    code = main([*map(str, arguments), *([] if "--detector" in arguments else ["--detector", "mtcnn"])])
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def crossing(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One and a half seconds with sound: two heads, one mirrored, pass each other; one hides the other on the way."""
+    portrait = Portrait(photo)
+
+    def draw(scene: Picture, at: float) -> None:
+        portrait.paste(scene, 0.82 - 0.64 * at, side=88, mirrored=True, y=0.48)
+        portrait.paste(scene, 0.18 + 0.64 * at, side=92, y=0.52)
+
+    path = tmp_path_factory.mktemp("films") / "crossing.mp4"
+    write_film(path, scenes(FRAMES, draw), ticks=list(range(FRAMES)), time_base=1 / RATE, tone=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film without a face."""
+    path = tmp_path_factory.mktemp("films") / "landscape.mp4"
+    write_film(path, scenes(20, lambda scene, at: None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows(crossing: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Reading]:
+    """The readings of the film with the two heads."""
+    path = tmp_path_factory.mktemp("rows") / "out.jsonl"
+    assert main(["read", str(crossing), "--detector", "mtcnn", "--out", str(path)]) == 0
+    return [Reading.from_line(line) for line in path.read_text().splitlines()]
+
+
+def test_two_who_cross_keep_their_numbers(rows: list[Reading], crossing: Path) -> None:
+    """Every frame with its time; two people in all, each on its way from one side to the other."""
+    assert [reading.index for reading in rows] == list(range(FRAMES))
+    assert [reading.time_s for reading in rows] == [float(i / RATE) for i in range(FRAMES)]
+    assert {reading.source for reading in rows} == {str(crossing)}
+    assert {face.track_id for reading in rows for face in reading.faces} == {1, 2}
+    ways: dict[int, list[float]] = {1: [], 2: []}
+    for reading in rows:
+        for face in reading.faces:
+            assert face.track_id is not None
+            ways[face.track_id].append((face.box.x1 + face.box.x2) / 2)
+    assert ways[1][0] < 100 < 220 < ways[1][-1]
+    assert ways[2][-1] < 100 < 220 < ways[2][0]
+    assert min(len(way) for way in ways.values()) > 0.6 * FRAMES
+    named = [face.expression for reading in rows for face in reading.faces if face.expression is not None]
+    assert named.count(unmask.Expression.HAPPY) > 0.9 * len(named)
+
+
+def test_a_film_without_a_face(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """Each frame is a row, with its time; and everything else can be made of it too."""
+    extras = ["--summary", tmp_path / "s.json", "--timeline", tmp_path / "t.png", "--report", tmp_path / "r.html"]
+    code, out, _ = run(capsys, "read", landscape, "--format", "jsonl", *extras)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(line["index"], line["time_s"], line["faces"]) for line in lines] == [(i, i / 25, []) for i in range(20)]
+    (film,) = json.loads((tmp_path / "s.json").read_text())["films"]
+    assert (film["frames"], film["frames_without_a_face"], film["people"]) == (20, 20, [])
+    assert (tmp_path / "t.png").exists()
+
+
+def test_parts_and_steps(capsys: pytest.CaptureFixture[str], landscape: Path) -> None:
+    """Start, end and step, in seconds or as clock time."""
+    _, out, _ = run(capsys, "read", landscape, "--format", "csv", "--start", "0:00.2", "--end", "0.7", "--every", "0.2")
+    assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == ["5", "10", "15"]
+
+
+def frames_of(path: Path) -> list[tuple[float, Picture]]:
+    """Times and pictures of a film."""
+    with av.open(str(path)) as film:
+        return [
+            (float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)
+        ]
+
+
+def sound_of(path: Path) -> np.ndarray:
+    """The first track of sound, as it is heard."""
+    with av.open(str(path)) as film:
+        return np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])
+
+
+def test_the_annotated_film(
+    capsys: pytest.CaptureFixture[str], crossing: Path, rows: list[Reading], tmp_path: Path
+) -> None:
+    """H.264 with the same times, the same sound, and marks around the faces only."""
+    target = tmp_path / "drawn.mp4"
+    assert run(capsys, "read", crossing, "--format", "jsonl", "--annotate", target)[0] == 0
+    with av.open(str(target)) as film:
+        assert film.streams.video[0].codec_context.codec.canonical_name == "h264"
+    drawn, plain = frames_of(target), frames_of(crossing)
+    assert [time for time, _ in drawn] == pytest.approx([time for time, _ in plain], abs=1e-4)
+    heard, original = sound_of(target), sound_of(crossing)
+    # Copied, not coded anew; only the first packets, in which a decoder gets into the swing, may differ.
+    assert np.array_equal(heard[2048:], original[2048 : len(heard)])
+    assert len(heard) >= len(original) - 1024
+    changed = np.abs(drawn[5][1].astype(int) - plain[5][1]).max(axis=2) > 80
+    assert changed.any()
+    near = np.zeros(changed.shape, bool)
+    for face in rows[5].faces:
+        x1, y1, x2, y2 = (round(value) for value in face.box.to_json())
+        near[max(y1 - 40, 0) : y2 + 40, max(x1 - 40, 0) : x2 + 60] = True
+    assert not changed[~near].any()
+
+
+def test_a_part_of_the_sound(capsys: pytest.CaptureFixture[str], crossing: Path, tmp_path: Path) -> None:
+    """A part of the film keeps its part of the sound, and begins at zero."""
+    target = tmp_path / "part.mp4"
+    run(capsys, "read", crossing, "--format", "jsonl", "--annotate", target, "--start", "0.5", "--end", "1.0")
+    times = [time for time, _ in frames_of(target)]
+    assert times[0] == 0
+    assert times[-1] == pytest.approx(14 / RATE, abs=1e-3)
+    assert len(sound_of(target)) / 8000 == pytest.approx(0.5, abs=0.2)  # to a packet of 1,024 samples on each side
+
+
+def test_summary_and_report(capsys: pytest.CaptureFixture[str], crossing: Path, tmp_path: Path) -> None:
+    """Two happy people with an event each; the page holds the film and needs nothing from elsewhere."""
+    summary, page = tmp_path / "s.json", tmp_path / "r.html"
+    run(capsys, "read", crossing, "--format", "jsonl", "--summary", summary, "--report", page)
+    (film,) = json.loads(summary.read_text())["films"]
+    assert [person["track_id"] for person in film["people"]] == [1, 2]
+    for person in film["people"]:
+        assert person["shares"]["happy"] > 0.9
+        assert person["mean_scores"]["happy"] > 0.8
+        assert {event["expression"] for event in person["events"]} == {"happy"}
+        assert all(e["onset_s"] <= e["peak_s"] <= e["offset_s"] for e in person["events"])
+        assert 0.8 < person["seen_s"] <= FRAMES / RATE + 0.01
+    text = page.read_text()
+    assert "data:video/mp4;base64," in text
+    assert "Person 2" in text
+    assert 'src="http' not in text
+    assert list(tmp_path.glob("*.mp4")) == []
+
+
+def test_a_large_film_stays_beside_the_page(
+    capsys: pytest.CaptureFixture[str], crossing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page names it by its own folder's name for it."""
+    monkeypatch.setattr("unmask.outputs.film_section.EMBED_BYTES", 1000)
+    page = tmp_path / "r.html"
+    run(capsys, "read", crossing, "--format", "jsonl", "--report", page, "--end", "0.3")
+    assert 'src="r_1.mp4"' in page.read_text()
+    assert len(frames_of(tmp_path / "r_1.mp4")) == 9
+
+
+def test_blurred_faces_cannot_be_found(
+    capsys: pytest.CaptureFixture[str], crossing: Path, photo: Path, tmp_path: Path
+) -> None:
+    """In the annotated film, in no frame, and in the picture, no detector finds a face; the rest is as it was."""
+    film, picture = tmp_path / "blurred.mp4", tmp_path / "blurred.png"
+    run(capsys, "read", crossing, "--format", "jsonl", "--annotate", film, "--blur-faces")
+    run(capsys, "read", photo, "--format", "jsonl", "--annotate", picture, "--blur-faces")
+    drawn, plain = frames_of(film), frames_of(crossing)
+    assert len(drawn) == len(plain)
+    detector = unmask.load(detector="mtcnn").detector
+    assert [number for number, (_, image) in enumerate(drawn) if detector.detect(image)] == []
+    with Image.open(picture) as shown:
+        assert detector.detect(np.asarray(shown.convert("RGB"))) == []
+    assert np.abs(drawn[0][1][:, 150:160].astype(int) - plain[0][1][:, 150:160]).mean() < 6  # between the heads
+
+
+def test_a_run_goes_on_where_it_stopped(
+    capsys: pytest.CaptureFixture[str], crossing: Path, rows: list[Reading], tmp_path: Path
+) -> None:
+    """Torn in the middle of the crossing and resumed: every frame once, the same people, nearly the same scores."""
+    out, film, summary = tmp_path / "out.jsonl", tmp_path / "drawn.mp4", tmp_path / "s.json"
+    text = "".join(reading.to_line() + "\n" for reading in rows)
+    lines = text.splitlines(keepends=True)
+    out.write_text("".join(lines[:22]) + lines[22][:100])
+    options = ("--resume", "--annotate", film, "--summary", summary)
+    assert run(capsys, "read", crossing, "--out", out, *options)[0] == 0
+    resumed = [Reading.from_line(line) for line in out.read_text().splitlines()]
+    assert [reading.index for reading in resumed] == list(range(FRAMES))
+    assert "".join(lines[:22]) == "".join(reading.to_line() + "\n" for reading in resumed[:22])
+    same = 0
+    for after, before in zip(resumed[22:], rows[22:], strict=True):
+        numbers = {face.track_id: face for face in before.faces}
+        for face in after.faces:
+            if face.track_id in numbers:
+                same += face.box.iou(numbers[face.track_id].box) > 0.7
+    assert {face.track_id for reading in resumed for face in reading.faces} == {1, 2}
+    assert same > 0.8 * sum(len(reading.faces) for reading in rows[22:])
+    assert len(frames_of(film)) == FRAMES
+    assert json.loads(summary.read_text())["films"][0]["frames"] == FRAMES
+
+
+def test_a_finished_run_has_nothing_left(
+    capsys: pytest.CaptureFixture[str], crossing: Path, rows: list[Reading], tmp_path: Path
+) -> None:
+    """To resume it changes nothing."""
+    out = tmp_path / "out.jsonl"
+    text = "".join(reading.to_line() + "\n" for reading in rows)
+    out.write_text(text)
+    assert run(capsys, "read", crossing, "--out", out, "--resume")[0] == 0
+    assert out.read_text() == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path, tmp_path: Path) -> None:
+    """Lines and a film that can be read; killed outright, the film is whole but for its last second."""
+    portrait = Portrait(photo)
+    path, out, film = tmp_path / "long.mp4", tmp_path / "out.jsonl", tmp_path / "drawn.mp4"
+    write_film(path, scenes(600, lambda scene, at: portrait.paste(scene, 0.3 + 0.4 * at, side=90)))
+    command = [sys.executable, "-m", "unmask", "read", str(path), "--detector", "mtcnn"]
+    command += ["--out", str(out), "--annotate", str(film)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 200):
+            time.sleep(0.05)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == (-signal.SIGKILL if stop == signal.SIGKILL else 130)
+    assert "Traceback" not in err
+    whole = [Reading.from_line(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    assert 200 <= len(whole) < 600
+    shown = len(frames_of(film))
+    assert shown >= len(whole) - (90 if stop == signal.SIGKILL else 1)
+
+
+def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> None:
+    """Frames pushed one by one give the readings of the film, person by person."""
+    reader = unmask.load(detector="mtcnn")
+    session = reader.session(source="live", film=FilmOptions(smooth_s=0.2))
+    with av.open(str(crossing)) as film:
+        for expected, frame in zip(rows[:12], film.decode(video=0), strict=False):
+            pushed = session.push(frame.to_ndarray(format="rgb24"), time_s=expected.time_s)
+            assert (pushed.source, pushed.index, pushed.time_s) == ("live", expected.index, expected.time_s)
+            assert [face.track_id for face in pushed.faces] == [face.track_id for face in expected.faces]
+            for face, other in zip(pushed.faces, expected.faces, strict=True):
+                assert face.box.to_json() == pytest.approx(other.box.to_json(), abs=1)
+                assert face.scores["happy"] == pytest.approx(other.scores["happy"], abs=0.02)  # type: ignore[index]
+    assert session.push(np.zeros((90, 120), np.uint8)).faces == ()
+
+
+def test_smoothing_is_the_stated_filter(crossing: Path, rows: list[Reading]) -> None:
+    """The film's scores are those of the raw film, filtered person by person with the default time constant."""
+    raw = list(unmask.load(detector="mtcnn").read(str(crossing), film=FilmOptions(smooth_s=0)))
+    assert [len(reading.faces) for reading in raw] == [len(reading.faces) for reading in rows]
+    state: dict[int | None, tuple[float, float]] = {}
+    for reading, smoothed in zip(raw, rows, strict=True):
+        for face, other in zip(reading.faces, smoothed.faces, strict=True):
+            assert face.track_id == other.track_id
+            assert reading.time_s is not None
+            value = dict(face.scores)[unmask.Expression.HAPPY]
+            if face.track_id in state:
+                before, then = state[face.track_id]
+                value = before + (1 - math.exp(-(reading.time_s - then) / 0.2)) * (value - before)
+            state[face.track_id] = value, reading.time_s
+            assert dict(other.scores)[unmask.Expression.HAPPY] == pytest.approx(value, abs=1e-4)
+
+
+def test_a_cut_film_and_a_picture(
+    capsys: pytest.CaptureFixture[str], crossing: Path, photo: Path, tmp_path: Path
+) -> None:
+    """A damaged film gives what it has, says so and fails; what follows is read; both are drawn into a folder."""
+    import shutil
+
+    cut = tmp_path / "cut.mkv"
+    with av.open(str(crossing)) as source, av.open(str(cut), "w") as target:
+        track = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = track
+                target.mux(packet)
+    data = cut.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    shutil.copy(photo, tmp_path / "photo.jpg")
+    out, folder = tmp_path / "out.csv", tmp_path / "drawn"
+    code, _, err = run(capsys, "read", cut, tmp_path / "photo.jpg", "--out", out, "--annotate", folder)
+    assert code == 1
+    assert "cut.mkv: " in err
+    assert re.search("cut short|damaged", err)
+    lines = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert 5 < len([line for line in lines if line["source"] == str(cut)]) < 2 * FRAMES
+    assert lines[-1]["source"].endswith("photo.jpg")
+    assert sorted(path.name for path in folder.iterdir()) == ["cut.mp4", "photo.png"]
+
+
+def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """Pictures with a rate are one film: one person, exact times."""
+    portrait = Portrait(photo)
+    for number, scene in enumerate(scenes(4, lambda scene, at: portrait.paste(scene, 0.4 + 0.2 * at))):
+        Image.fromarray(scene).save(tmp_path / f"{number}.png")
+    _, out, _ = run(capsys, "read", tmp_path / "*.png", "--fps", "30000/1001", "--format", "jsonl")
+    read = [Reading.from_line(line) for line in out.splitlines()]
+    assert [reading.time_s for reading in read] == [float(i / RATE) for i in range(4)]
+    assert {face.track_id for reading in read for face in reading.faces} == {1}
+    assert {reading.source for reading in read} == {str(tmp_path / "*.png")}
+
+
+def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--camera`` reads until the camera ends, each frame at once."""
+    import cv2
+
+    with Image.open(photo) as picture:
+        image = np.asarray(picture.convert("RGB"))[:, :, ::-1]
+
+    class Camera:
+        def __init__(self, number: int) -> None:
+            assert number == 1
+            self.left = 30  # frames
+
+        def isOpened(self) -> bool:  # noqa: N802 (OpenCV's name)
+            return True
+
+        def read(self) -> tuple[bool, Any]:
+            time.sleep(0.02)
+            self.left -= 1
+            return self.left >= 0, image
+
+        def release(self) -> None:
+            return None
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    code, out, _ = run(capsys, "read", "--camera", "1", "--format", "jsonl")
+    read = [Reading.from_line(line) for line in out.splitlines()]
+    assert code == 0
+    assert len(read) >= 2
+    assert {reading.source for reading in read} == {"<camera 1>"}
+    assert {face.track_id for reading in read for face in reading.faces} == {1}
+    times = [reading.time_s for reading in read]
+    assert times == sorted(times)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("read",), "--camera 0"),
+        (("read", "x.mp4", "--every", "0"), "above 0"),
+        (("read", "x.mp4", "--every", "often"), "--every often"),
+        (("read", "x.mp4", "--start", "3", "--end", "2"), "after the start"),
+        (("read", "x.mp4", "--smooth", "-1"), "smooth"),
+        (("read", "x.mp4", "--search-every", "0"), "at least 1"),
+        (("read", "x/*.png", "--fps", "0"), "above 0"),
+        (("read", "-", "--fps", "5"), "standard input"),
+        (("read", "x.mp4", "--annotate", "x.png"), "MP4"),
+        (("read", "x.jpg", "--annotate", "x.mp4"), "JPEG or PNG"),
+        (("read", "x.mp4", "--timeline", "x.pdf"), "PNG or SVG"),
+        (("read", "--camera", "0", "--resume", "--out", "x.jsonl"), "camera"),
+    ],
+)
+def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str) -> None:
+    """Each mistake has a message that names the next step, and the exit code for wrong usage."""
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_without_pyav(capsys: pytest.CaptureFixture[str], landscape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The install line, and the film counts as not read."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = run(capsys, "read", landscape)
+    assert code == 1
+    assert "pip install 'unmask[video]'" in err
+
+
+def test_pictures_load_nothing_that_only_films_need(photo: Path) -> None:
+    """``unmask read photo`` starts as fast as before."""
+    films = ("av", "unmask.session", "unmask.faces.tracking", "unmask.timeline", "matplotlib")
+    script = "import sys; from unmask.cli import main; main(['read', sys.argv[1], '--detector', 'mtcnn']); "
+    script += f"print([name for name in {films} if name in sys.modules])"
+    command = [sys.executable, "-c", script, str(photo)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+PEOPLE = [("man_head_pose", 62, 1), ("two_people_head_pose", 56, 2), ("three_people_walking", 41, 3)]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "frames", "people"), PEOPLE)
+@pytest.mark.parametrize("detector", ["yunet", "mtcnn"])
+def test_real_films(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, frames: int, people: int, detector: str
+) -> None:
+    """The right number of people (seen by eye on contact sheets), each keeping its number and its place."""
+    monkeypatch.setenv("UNMASK_MODELS", str(data_folder / "weights"))
+    path = data_folder / "videos" / f"intel_{name}.mp4"
+    items = list(unmask.load(detector=detector).stream(path))
+    readings = [item[1] for item in items if not isinstance(item, Failure)]
+    assert len(items) == len(readings) == frames
+    assert [reading.time_s for reading in readings] == [2 * i / 25 for i in range(frames)]
+    assert {face.track_id for reading in readings for face in reading.faces} == set(range(1, people + 1))
+    for reading in readings:  # nobody changes places in these films
+        numbers = [face.track_id for face in reading.faces]
+        assert numbers == sorted(numbers, key=lambda number: {1: 1, 2: 2, 3: 3}[number or 0])
+    found = sum(len(reading.faces) for reading in readings)
+    assert found >= (1.0 if detector == "yunet" else 0.9) * frames * people
