@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,23 @@ import pytest
 pytest.importorskip("fastapi", reason="the studio's libraries are not installed: pip install 'unmask[studio]'")
 
 from starlette.testclient import TestClient
-from test_studio_api import HOME, assert_refused, blank, client, client_of, portrait  # noqa: F401 (fixtures)
+from test_studio_api import HOME, assert_refused, blank, client_of
 
 from unmask.errors import ConfigError
 from unmask.studio import Limits, Settings
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """A client of a server with the usual limits."""
+    with client_of(Settings(detector="whole", workers=1)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def portrait(photo: Path) -> bytes:
+    """The astronaut's file."""
+    return photo.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +119,9 @@ def test_the_key() -> None:
             {"Authorization": "Bearer é"},
             {"Authorization": "Basic open-sesame"},
         ):
-            answer = client.get("/v1/models", headers={key: value.encode() for key, value in headers.items()})
+            answer = client.get(
+                "/v1/models", headers=[(key.encode(), value.encode()) for key, value in headers.items()]
+            )
             assert_refused(answer, 401)
             assert answer.headers["www-authenticate"] == "Bearer"
         assert_refused(client.get("/metrics"), 401)

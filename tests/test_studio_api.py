@@ -21,7 +21,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import unmask
-from unmask.studio import Limits, Settings, schemas
+from unmask.studio import Settings, schemas
 from unmask.studio.app import create_app
 
 HOME = "http://127.0.0.1:8000"

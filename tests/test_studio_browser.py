@@ -68,7 +68,7 @@ def browser(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
         )
 
 
-@pytest.fixture()
+@pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The studio, wide and light; whatever goes wrong in it fails the test, and so does asking another server."""
     yield from opened(browser, address)

@@ -30,7 +30,7 @@ def server(*arguments: str, temporary: Path | None = None) -> Iterator[tuple[sub
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     try:
-        lines = []
+        lines: list[str] = []
         while not (found := re.search(r"is at (http://\S+)", lines[-1] if lines else "")):
             lines.append(process.stderr.readline())
             assert lines[-1], "".join(lines)
@@ -46,7 +46,7 @@ def test_stopping_answers_what_is_in_flight(photo: Path) -> None:
     files = [("file", ("a.jpg", photo.read_bytes()))] * 48
     with server("--detector", "mtcnn") as (process, address), concurrent.futures.ThreadPoolExecutor() as pool:
         asked = pool.submit(httpx.post, f"{address}v1/read", files=files, timeout=120)
-        while 'unmask_requests_running 1' not in httpx.get(f"{address}metrics").text:
+        while "unmask_requests_running 1" not in httpx.get(f"{address}metrics").text:
             time.sleep(0.01)
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
@@ -61,7 +61,7 @@ def test_stopping_answers_what_is_in_flight(photo: Path) -> None:
 
 
 def test_being_killed_leaves_nothing_behind(photo: Path, tmp_path: Path) -> None:
-    """kill -9 in the middle of a film and of pictures: no picture, no film and no temporary folder with either stays."""
+    """Killed (kill -9) in the middle of an upload and after a picture: no file of either stays."""
     noise = os.urandom(3 * 2**20)  # larger than what is kept in memory
     with server("--detector", "whole", temporary=tmp_path) as (process, address):
         port = int(address.rstrip("/").rpartition(":")[2])

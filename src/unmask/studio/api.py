@@ -31,20 +31,6 @@ router = APIRouter()
 _KEY: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in (401, 429)}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/x-ndjson"}
 
-EXAMPLES: dict[str, Any] = {
-    "200": {
-        "readings": [schemas.EXAMPLE_READING],
-        "failures": [
-            {
-                "source": "cut.jpg",
-                "error": "cut.jpg: damaged or incomplete JPEG file (image file is truncated)",
-                "next": "fetch it again, or save it anew from a program that can open it",
-            }
-        ],
-    }
-}
-"""Answers of ``/v1/read`` for the OpenAPI document, by status."""
-
 
 @router.post(
     "/v1/read",
@@ -106,12 +92,6 @@ async def draw_picture(
     summary="Readings as a file",
     response_class=Response,
     responses={**REFUSALS, 200: {"content": {kind: {} for kind in _MEDIA.values()}, "description": "The file."}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"example": {"readings": [schemas.EXAMPLE_READING]}}},
-        }
-    },
 )
 async def export(
     body: schemas.ExportBody,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from unmask.errors import UnmaskError
 from unmask.outputs import MEANING
-from unmask.studio import api, films, live, site
+from unmask.studio import api, document, films, live, site
 from unmask.studio.guard import Guard
 from unmask.studio.problems import RefusalError, problem_of
 from unmask.studio.settings import Settings
@@ -68,14 +68,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 class _Application(FastAPI):
-    """FastAPI leaves every null out of its document; the example of a reading has some that say something."""
+    """FastAPI with a completed OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        for status, example in api.EXAMPLES.items():
-            answers = document["paths"]["/v1/read"]["post"]["responses"]
-            answers[status]["content"]["application/json"]["example"] = example
-        return document
+        if self.openapi_schema is None:
+            document.complete(super().openapi(), self.state.studio.readers)
+        return super().openapi()
 
 
 def _answer(_: Request, error: Exception) -> Response:
