@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from unmask.errors import UnmaskError
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(UnmaskError, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(ClientDisconnect, _answer)
     app.add_exception_handler(Exception, _answer)
     return app
 
@@ -84,6 +85,8 @@ def _answer(_: Request, error: Exception) -> Response:
         return problem_of(error).response()
     if isinstance(error, RequestValidationError):
         return _invalid(error).response()
+    if isinstance(error, ClientDisconnect):  # nobody reads it, but it is counted
+        return RefusalError(HTTPStatus.BAD_REQUEST, "the request ended early", "send all of it").response()
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         step = "the addresses and methods of this server stand in /openapi.json"

@@ -23,6 +23,8 @@ class _Fresh(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response: Response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers.update(_FRESH)
+        if isinstance(response, FileResponse) and str(response.path).endswith(".js"):
+            response.headers["Content-Type"] = "text/javascript; charset=utf-8"  # some systems say text/plain
         return response
 
 
