@@ -17,7 +17,30 @@ _MAX_FIELDS = 8
 _MAX_FIELD = 8 * 2**20  # bytes; a reading that is sent back to be drawn
 
 
-class _InMemory(MultiPartParser):
+class _Parser(MultiPartParser):
+    """Refuses a body that ends within a part, and closes what it has of it."""
+
+    _is_within = False
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._is_within = True
+
+    def on_part_end(self) -> None:
+        super().on_part_end()
+        self._is_within = False
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if self._is_within:
+            await form.close()
+            if self._current_part.file is not None:
+                await self._current_part.file.close()
+            raise MultiPartException("it ends too early")
+        return form
+
+
+class _InMemory(_Parser):
     """Keeps files of any allowed size in memory: a picture must not touch the disk."""
 
     spool_max_size = 2**40
@@ -52,14 +75,14 @@ async def film_of(request: Request) -> tuple[str, UploadFile]:
 
     The caller closes it. Raises RefusalError like :func:`pictures_of`.
     """
-    form = await _parse(request, MultiPartParser, 1)
+    form = await _parse(request, _Parser, 1)
     for _, value in form.multi_items():
         if isinstance(value, UploadFile):
             return _name_of(value, 1), value
     raise _no_file("film.mp4")
 
 
-async def _parse(request: Request, parser: type[MultiPartParser], max_files: int) -> FormData:
+async def _parse(request: Request, parser: type[_Parser], max_files: int) -> FormData:
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         raise RefusalError(
