@@ -2,6 +2,8 @@
 
 import { make } from "./page.js";
 
+const TINY = 22; // pixels on the screen; a label would hide such a face and its neighbours
+
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 /** The expression, or in brackets the reason for naming none. */
@@ -31,6 +33,7 @@ export function mark(stage, reading, { mirrored = false } = {}) {
     box.style.height = `${(100 * (y2 - y1)) / reading.height}%`;
     if (y1 * scale < 28) box.classList.add("at-top");
     if (left * scale > stage.clientWidth - 130) box.classList.add("at-right");
+    if ((x2 - x1) * scale < TINY) box.classList.add("tiny");
     const roomy = faces.length === 1 || (x2 - x1) * scale > 90;
     const words = [nameOf(face, place)];
     if (roomy) words.push(verdict(face));

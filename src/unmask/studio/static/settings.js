@@ -106,5 +106,5 @@ function showModel() {
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name),
     make("td", { className: "text" }, value)));
   $("model-card").replaceChildren(make("div", { className: "scroll", tabIndex: 0, role: "region",
-    "aria-labelledby": "settings-title" }, make("table", {}, make("tbody", {}, ...rows))));
+    "aria-labelledby": "settings-title" }, make("table", { className: "facts" }, make("tbody", {}, ...rows))));
 }
