@@ -1,8 +1,8 @@
 """Memory of reading a long film with everything on: it must not grow with the film's length.
 
-A film of MINUTES is made here from the portrait in the repository: a head that moves, and is away for two seconds of each
-twenty. It is read with JSON lines, an annotated film and a summary written; the peak after the film's first minute is
-compared with the peak after all of it.
+A film of MINUTES is made here from the portrait in the repository: a head that moves, and is away for two seconds of
+each twenty. It is read with JSON lines, an annotated film and a summary written; the peak after the film's first minute
+is compared with the peak after all of it.
 
 usage: python benchmarks/film_memory.py [--minutes 60] [--rate 25] [--detector mtcnn]
 """
@@ -38,7 +38,7 @@ def make_film(path: Path, minutes: float, rate: float) -> None:
             time_s = number / rate
             scene = np.full((*SIZE, 3), (110, 120, 130), np.uint8)
             if time_s % 20 < 18:
-                left = 120 + round(100 * np.sin(time_s))
+                left = 120 + round(100 * np.sin(time_s / 3))
                 scene[46:134, left : left + 80] = head
             film.write(scene, time_s)
 

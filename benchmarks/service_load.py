@@ -7,6 +7,7 @@
 3. The server is killed in the middle of its work (kill -9): nothing may be left behind, and a new one must answer.
 
 usage: python benchmarks/service_load.py [PICTURE] [--count 400] [--requests 10000] [--clients 8] [--rounds 3]
+                                         [--detector NAME]
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ BOUNDARY = "unmask-benchmark"
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[tuple[int, int]]:
+def server(folder: Path, detector: str | None) -> Iterator[tuple[int, int]]:
     """A server process of its own: process id and port."""
     command = [sys.executable, "-m", "unmask", "studio", "--port", "0", "--no-browser", "--max-rate", "0"]
+    command += ["--detector", detector] if detector else []
     environment = {**os.environ, "TMPDIR": str(folder)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
@@ -88,9 +90,9 @@ class Client:
         raise AssertionError
 
 
-def library_rate(picture: bytes, count: int) -> float:
+def library_rate(picture: bytes, count: int, detector: str | None) -> float:
     """Pictures a second of the library, with a worker a core."""
-    reader = unmask.load()
+    reader = unmask.load(detector=detector)
     list(reader.read([picture] * 8))
     start = time.perf_counter()
     for _ in reader.read((picture for _ in range(count)), workers=os.cpu_count() or 1):
@@ -210,10 +212,10 @@ def fuzz(
     return statuses, wrong, memory
 
 
-def killed(picture: bytes, clients: int) -> bool:
+def killed(picture: bytes, clients: int, detector: str | None) -> bool:
     """Whether a server killed in the middle of its work leaves nothing behind, and a new one answers."""
     with tempfile.TemporaryDirectory() as name:
-        with server(Path(name)) as (pid, port):
+        with server(Path(name), detector) as (pid, port):
             threads = [threading.Thread(target=lambda: _ignore(port, picture), daemon=True) for _ in range(clients)]
             for thread in threads:
                 thread.start()
@@ -222,7 +224,7 @@ def killed(picture: bytes, clients: int) -> bool:
             for thread in threads:
                 thread.join()
         left = list(Path(name).iterdir())
-        with server(Path(name)) as (_, port):
+        with server(Path(name), detector) as (_, port):
             answers = Client(port).ask("POST", "/v1/read", multipart(("a.jpg", picture)), FORM) == 200
     return answers and not left
 
@@ -249,15 +251,16 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--detector", help="default: yunet once fetched, else mtcnn")
     arguments = parser.parse_args()
     picture = Path(arguments.picture).read_bytes()
-    with tempfile.TemporaryDirectory() as name, server(Path(name)) as (pid, port):
+    with tempfile.TemporaryDirectory() as name, server(Path(name), arguments.detector) as (pid, port):
         service_rate(port, picture, 64, arguments.clients, 8)  # warms both ends
         failed = False
         for per_request in (1, 8):
             shares, rates, times = [], [], []
             for _ in range(arguments.rounds):
-                own = library_rate(picture, arguments.count)
+                own = library_rate(picture, arguments.count, arguments.detector)
                 rate, some = service_rate(port, picture, arguments.count, arguments.clients, per_request)
                 shares.append(rate / own)
                 rates.append((own, rate))
@@ -276,7 +279,7 @@ def main() -> int:
         print(*wrong[:20], sep="\n", end="\n" if wrong else "")
         print(f"memory: {early:.0f} MB after a tenth, {late:.0f} MB after all (at most {MAX_GROWTH_MB} MB more)")
         failed |= bool(wrong) or late - early > MAX_GROWTH_MB
-    clean = killed(picture, arguments.clients)
+    clean = killed(picture, arguments.clients, arguments.detector)
     print(f"killed at work: {'nothing left behind, a new server answers' if clean else 'FAILED'}")
     return int(failed or not clean)
 

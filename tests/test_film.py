@@ -291,7 +291,7 @@ def test_a_camera_that_is_left_is_freed() -> None:
     fake = FakeCamera(10**6)
     items = camera_frames(Camera(), open_capture=lambda number: fake, clock=lambda: fake.now)
     next(items)
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert fake.released
 
 
@@ -335,7 +335,7 @@ def test_working_ahead() -> None:
 
     items = ahead(endless())
     assert [next(items) for _ in range(3)] == [0, 1, 2]
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert closed == [True]
 
     def failing() -> Any:

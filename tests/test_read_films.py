@@ -181,8 +181,8 @@ def test_a_large_film_stays_beside_the_page(
     monkeypatch.setattr("unmask.outputs.film_section.EMBED_BYTES", 1000)
     page = tmp_path / "r.html"
     run(capsys, "read", crossing, "--format", "jsonl", "--report", page, "--end", "0.3")
-    assert 'src="r_1.mp4"' in page.read_text()
-    assert len(frames_of(tmp_path / "r_1.mp4")) == 9
+    assert 'src="r.film1.mp4"' in page.read_text()
+    assert len(frames_of(tmp_path / "r.film1.mp4")) == 9
 
 
 def test_blurred_faces_cannot_be_found(
@@ -241,23 +241,25 @@ def test_a_finished_run_has_nothing_left(
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path, tmp_path: Path) -> None:
     """Lines and a film that can be read; killed outright, the film is whole but for its last second."""
+    if stop != signal.SIGKILL and signal.getsignal(stop) == signal.SIG_IGN:
+        pytest.skip(f"{stop.name} is ignored here, and so it would be in the program that this test starts")
     portrait = Portrait(photo)
     path, out, film = tmp_path / "long.mp4", tmp_path / "out.jsonl", tmp_path / "drawn.mp4"
-    write_film(path, scenes(600, lambda scene, at: portrait.paste(scene, 0.3 + 0.4 * at, side=90)))
+    write_film(path, scenes(400, lambda scene, at: portrait.paste(scene, 0.3 + 0.4 * at, side=90)))
     command = [sys.executable, "-m", "unmask", "read", str(path), "--detector", "mtcnn"]
     command += ["--out", str(out), "--annotate", str(film)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 200):
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 120):
             time.sleep(0.05)
         process.send_signal(stop)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=150)
     assert process.returncode == (-signal.SIGKILL if stop == signal.SIGKILL else 130)
     assert "Traceback" not in err
     whole = [Reading.from_line(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    assert 200 <= len(whole) < 600
+    assert 120 <= len(whole) < 400
     shown = len(frames_of(film))
-    assert shown >= len(whole) - (90 if stop == signal.SIGKILL else 1)
+    assert shown >= len(whole) - (70 if stop == signal.SIGKILL else 1)
 
 
 def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> None:
@@ -317,6 +319,18 @@ def test_a_cut_film_and_a_picture(
     assert 5 < len([line for line in lines if line["source"] == str(cut)]) < 2 * FRAMES
     assert lines[-1]["source"].endswith("photo.jpg")
     assert sorted(path.name for path in folder.iterdir()) == ["cut.mp4", "photo.png"]
+
+
+def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """Into a film's own folder, the drawing takes another name; told to replace its source, it refuses."""
+    film = tmp_path / "clip.mp4"
+    film.write_bytes(landscape.read_bytes())
+    assert run(capsys, "read", film, "--end", "0.2", "--format", "jsonl", "--annotate", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_2.mp4"]
+    code, _, err = run(capsys, "read", film, "--format", "jsonl", "--annotate", film)
+    assert code == 2
+    assert "name another file" in err
+    assert film.read_bytes() == landscape.read_bytes()
 
 
 def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -143,14 +144,16 @@ class Reader:
         """
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[Found | Failure] = []
-        for found in self._found(inputs, workers, film, past or {}):
-            waiting.append(found)
-            faces = sum(len(item.crops) for item in waiting if isinstance(item, Found))
-            held = sum(item.frame.image.nbytes for item in waiting if isinstance(item, Found))
-            urgent = isinstance(found, Found) and found.urgent
-            if urgent or faces >= self.batch_size or len(waiting) >= self.batch_size or held >= MAX_HELD_BYTES:
-                yield from self.classify(waiting)
-                waiting = []
+        # Closed whatever happens, so that threads which work ahead have ended when this has.
+        with closing(self._found(inputs, workers, film, past or {})) as founds:
+            for found in founds:
+                waiting.append(found)
+                faces = sum(len(item.crops) for item in waiting if isinstance(item, Found))
+                held = sum(item.frame.image.nbytes for item in waiting if isinstance(item, Found))
+                urgent = isinstance(found, Found) and found.urgent
+                if urgent or faces >= self.batch_size or len(waiting) >= self.batch_size or held >= MAX_HELD_BYTES:
+                    yield from self.classify(waiting)
+                    waiting = []
         yield from self.classify(waiting)
 
     def session(self, *, source: str = "<session>", film: FilmOptions | None = None) -> Session:
@@ -166,7 +169,7 @@ class Reader:
         workers: int,
         film: FilmOptions | None,
         past: Mapping[str, Sequence[Reading]],
-    ) -> Iterator[Found | Failure]:
+    ) -> Generator[Found | Failure, None, None]:
         for moves, group in groupby(inputs, key=lambda one: one.moves):
             if moves:
                 for one in group:
@@ -182,10 +185,11 @@ class Reader:
         span = film.span.resumed(past[0].time_s) if past else film.span
         frames = open_film(one, span)
         if one.live:  # the newest frame at once, not several on their way
-            for found in follow(session, frames):
-                if isinstance(found, Found):
-                    found.urgent = True
-                yield found
+            with closing(frames):
+                for found in follow(session, frames):
+                    if isinstance(found, Found):
+                        found.urgent = True
+                    yield found
         else:
             yield from ahead(follow(session, ahead(frames), past=past))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -142,9 +143,9 @@ class Session:
 
 
 def follow(
-    session: Session, frames: Iterable[Frame | Failure], *, past: Iterable[Reading] = ()
-) -> Iterator[Found | Failure]:
-    """Faces of a film's frames, found one frame after the other.
+    session: Session, frames: Generator[Frame | Failure, None, None], *, past: Iterable[Reading] = ()
+) -> Generator[Found | Failure, None, None]:
+    """Faces of a film's frames, found one frame after the other; closes the frames when it ends.
 
     Parameters
     ----------
@@ -153,14 +154,14 @@ def follow(
     """
     earlier = {reading.index: reading for reading in past}
     last = max(earlier, default=-1)
-    for frame in frames:
-        if isinstance(frame, Failure):
-            yield frame
-        elif frame.index <= last:
-            if frame.index in earlier:
+    with closing(frames):
+        for frame in frames:
+            if isinstance(frame, Failure):
+                yield frame
+            elif frame.index > last:
+                try:
+                    yield session.find(frame)
+                except UnmaskError as error:
+                    yield Failure(frame.source, error)
+            elif frame.index in earlier:
                 session.replay(frame, earlier[frame.index])
-        else:
-            try:
-                yield session.find(frame)
-            except UnmaskError as error:
-                yield Failure(frame.source, error)

@@ -160,7 +160,7 @@ class Pictures:
             check_target(self._annotate, moves=suffix == ".mp4")
             if self._used:
                 raise ConfigError(f"--annotate {self._annotate} names one file, but there are more; name a folder")
-            if self._annotate.exists() and Path(source).exists() and self._annotate.samefile(source):
+            if _same(self._annotate, source):
                 raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
             self._used.add(self._annotate)
             return self._annotate
@@ -168,7 +168,8 @@ class Pictures:
             self._annotate.mkdir(parents=True, exist_ok=True)
         stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
         names = (f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}" for number in range(1, 10**9))
-        target = next(path for name in names if (path := self._annotate / name) not in self._used)
+        paths = (self._annotate / name for name in names)
+        target = next(path for path in paths if path not in self._used and not _same(path, source))
         self._used.add(target)
         return target
 
@@ -225,6 +226,11 @@ def check_target(path: Path, *, moves: bool) -> None:
         from unmask.outputs.drawing import annotated_format
 
         annotated_format(path)
+
+
+def _same(path: Path, source: str) -> bool:
+    """Whether a path is the source's own file, which must not be drawn over."""
+    return path.exists() and Path(source).exists() and path.samefile(source)
 
 
 def redraw(pictures: Pictures, frames: Iterator[Any], known: Sequence[Reading] | Iterator[Reading]) -> None:

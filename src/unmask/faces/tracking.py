@@ -18,8 +18,8 @@ MAX_GAP_S = 2.0
 """A person who was not seen for longer than this, and for more than two frames, is forgotten."""
 
 _REACH = 0.6  # how far from its expected place a face is looked for, in sides of the face, ...
-_REACH_PER_S = 2.5  # ... and how much farther for each second in which it was not seen
-_MAX_REACH = 4.0
+_REACH_PER_S = 4.0  # ... and how much farther for each second in which it was not seen
+_MAX_REACH = 6.0
 _MAX_SIZE_RATIO = 1.8
 _GAIN_PLACE, _GAIN_SPEED = 0.6, 0.3  # of the alpha-beta filter: the share of a surprise that goes into each
 _COAST_S = 0.7  # an unseen face keeps its speed for about this long

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ def camera_frames(
     *,
     open_capture: Callable[[int], Capture] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Frame | Failure]:
+) -> Generator[Frame | Failure, None, None]:
     """Frames of a camera until it ends, with the seconds since its first frame as their times. Never raises.
 
     A thread takes every frame from the camera and keeps the newest only, so that nothing piles up. The index counts all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +28,9 @@ _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
 
-def film_frames(content: Path | str, span: Span = WHOLE, *, name: str | None = None) -> Iterator[Frame | Failure]:
+def film_frames(
+    content: Path | str, span: Span = WHOLE, *, name: str | None = None
+) -> Generator[Frame | Failure, None, None]:
     """Frames of a film file, or of the stream at an address, in the order of their times.
 
     Times are exact: presentation stamp times time base, as ``ffprobe`` prints them (so a film may begin after zero).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def open_frame(item: Input) -> Frame | Failure:
         return Failure(item.name, error)
 
 
-def open_film(item: Input, span: Span = WHOLE) -> Iterator[Frame | Failure]:
+def open_film(item: Input, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
     """Frames of one input that moves, with their times, and a Failure where it cannot be read on. Never raises."""
     # Imported here, because whoever reads a picture pays for nothing that only films need.
     content = item.content

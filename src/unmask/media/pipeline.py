@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: 
                 future.cancel()
 
 
-def ahead(items: Iterator[Out], *, depth: int = 2) -> Iterator[Out]:
+def ahead(items: Iterator[Out], *, depth: int = 2) -> Generator[Out, None, None]:
     """The same items, made by a thread that works ahead: in a chain, the steps of an assembly line.
 
     What the iterator raises is raised here. When this one is closed, the thread stops and closes its iterator.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from unmask.media.base import Failure, Frame, ImageSequence
 from unmask.media.span import WHOLE, Span
 
 
-def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Iterator[Frame | Failure]:
+def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
     """Frames of an image sequence, and a Failure, named by its file, in the place of a picture that cannot be read.
 
     The source of every frame is the sequence's own; a picture that cannot be read keeps its place in time.

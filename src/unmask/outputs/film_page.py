@@ -16,7 +16,7 @@ STYLE = """\
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: .5rem 0; font-size: .875rem; }
 .film button { padding: .1rem .4rem; border: 1px solid var(--line); border-radius: .25rem; background: none;
   color: inherit; font: inherit; cursor: pointer; }
-.film td .bar { display: block; padding: 0 .4rem .35rem; min-width: 3.5rem; }
+.film td .bar { display: block; white-space: nowrap; padding: 0 .4rem .35rem; min-width: 3.5rem; }
 """
 
 SCRIPT = r"""

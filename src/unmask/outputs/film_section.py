@@ -55,7 +55,7 @@ class FilmSection:
     def __init__(self, page: Path, source: str, *, number: int = 1, sound: Path | None = None) -> None:
         self.summary = FilmSummary(source)
         self._number = number
-        self._path = page.with_name(f"{page.stem}_{number}.mp4")
+        self._path = page.with_name(f"{page.stem}.film{number}.mp4")
         self._film = FilmWriter(self._path, sound=sound)
 
     def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
@@ -84,7 +84,7 @@ class FilmSection:
             f'<h2 id="film{self._number}">{text(name)}</h2>\n'
             f'<p class="about">{about}</p>\n'
             f'<video controls playsinline preload="auto" src="{self._address()}" '
-            f'aria-label="{text(name)}, with the faces marked"></video>\n<p class="now" role="status"></p>\n'
+            f'aria-label="{text(name)}, with the faces marked"></video>\n<p class="now"></p>\n'
             f'<div class="chart" role="slider" tabindex="0" aria-label="Time in the film" '
             f'aria-valuemin="{begin:.3f}" aria-valuemax="{end:.3f}" aria-valuenow="{begin:.3f}">\n{courses}'
             f'<div class="playhead"></div></div>\n{_legend(film.courses.labels)}{_events(film)}{_people(film)}'
