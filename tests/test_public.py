@@ -27,6 +27,7 @@ def modules_after(statement: str) -> set[str]:
         "import unmask",
         "from unmask.cli import main; main(['--help'])",
         "from unmask.cli import main; main(['read', '--help'])",
+        "from unmask.cli import main; main(['studio', '--help'])",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:
