@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,10 +18,18 @@ BUDGET = 20_000
 
 @dataclass
 class _Points:
-    """One person's points: time and scores as sums over the frames that each stands for."""
+    """One person's points: time and scores as sums over the frames that each stands for.
 
-    sums: list[NDArray[np.float64]] = field(default_factory=list)  # time, then the scores
-    counts: list[int] = field(default_factory=list)
+    In one block of memory: thousands of little arrays, each made beside a frame that goes again, would leave holes of a
+    frame's size.
+    """
+
+    sums: array[float] = field(default_factory=lambda: array("d"))  # of each point the time, then the scores
+    counts: array[int] = field(default_factory=lambda: array("q"))
+
+    def rows(self) -> NDArray[np.float64]:
+        """The sums ``(N, 1 + C)``, a copy."""
+        return np.array(self.sums).reshape(len(self.counts), -1)
 
 
 class Courses:
@@ -42,12 +51,13 @@ class Courses:
         """Take in one face."""
         self._labels = self._labels or tuple(scores)
         points = self._people.setdefault(person, _Points())
-        row = np.array([time_s, *scores.values()])
+        row = (time_s, *scores.values())
         if points.counts and points.counts[-1] < self.frames_per_point:
-            points.sums[-1] += row
+            for place, value in enumerate(row, len(points.sums) - len(row)):
+                points.sums[place] += value
             points.counts[-1] += 1
         else:
-            points.sums.append(row)
+            points.sums.extend(row)
             points.counts.append(1)
             self._size += 1
         # People who came for a moment keep one point each, so the budget cannot always be held: doubling must end.
@@ -57,7 +67,7 @@ class Courses:
     def of(self, person: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Times ``(N,)`` in seconds and scores ``(N, C)`` of a person."""
         points = self._people[person]
-        rows = np.array(points.sums) / np.array(points.counts)[:, None]
+        rows = points.rows() / np.array(points.counts)[:, None]
         return rows[:, 0], rows[:, 1:]
 
     def stretches(self, person: int, *, gap_s: float) -> list[slice]:
@@ -72,7 +82,7 @@ class Courses:
         self.frames_per_point *= 2
         self._size = 0
         for points in self._people.values():
-            pairs = range(0, len(points.sums), 2)
-            points.sums = [sum(points.sums[i + 1 : i + 2], points.sums[i]) for i in pairs]
-            points.counts = [sum(points.counts[i : i + 2]) for i in pairs]
-            self._size += len(points.sums)
+            pairs = np.arange(0, len(points.counts), 2)
+            points.sums = array("d", np.add.reduceat(points.rows(), pairs, axis=0).ravel())
+            points.counts = array("q", np.add.reduceat(np.array(points.counts), pairs))
+            self._size += len(points.counts)
