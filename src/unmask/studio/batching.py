@@ -30,8 +30,9 @@ from unmask.studio.problems import busy
 from unmask.studio.readers import Choice, Readers
 from unmask.studio.settings import Limits
 
-LARGEST_BATCH = 16
-"""Pictures that a worker takes at a time, at most."""
+LARGEST_BATCH = 8
+"""Pictures that a worker takes at a time, at most: a network gains little from more, and the other workers
+would wait for the last one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
