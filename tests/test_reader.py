@@ -219,7 +219,7 @@ def test_a_smile_is_happy_and_a_stare_is_surprise(data_folder: Path, label: str,
     pictures = [np.pad(cv2.resize(pixels[row], (192, 192), interpolation=cv2.INTER_CUBIC), 48, "edge") for row in rows]
     readings = list(unmask.load(detector="mtcnn", thresholds=Thresholds.never()).read(pictures))
     named = [max(reading.faces, key=lambda face: face.box.side).expression for reading in readings if reading.faces]
-    assert len(named) >= 0.8 * len(rows)  # the crops are tight, and MTCNN wants more of the head
+    assert len(named) >= 0.7 * len(rows)  # the crops are tight, and MTCNN wants more of the head
     assert np.mean([expression == label for expression in named]) >= least
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import dataclasses
 import json
 from pathlib import Path
@@ -210,7 +212,8 @@ def test_overrides(tmp_path: Path) -> None:
 
 def test_every_recipe_in_the_repository_builds_its_network() -> None:
     """The committed recipes are valid, and their networks keep to the limit of 25 million parameters."""
-    recipes = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+    files = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+    recipes = [path for path in files if "network" in tomllib.loads(path.read_text(encoding="utf-8"))]
     assert recipes
     for path in recipes:
         config = load_config(path)
