@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 

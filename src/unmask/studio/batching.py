@@ -31,13 +31,8 @@ from unmask.studio.readers import Choice, Readers
 from unmask.studio.settings import Limits
 
 LARGEST_BATCH = 8
-<<<<<<< HEAD
-"""Pictures that a worker takes at a time, at most: a network gains little from more, and the other workers would wait for
-the last one."""
-=======
 """Pictures that a worker takes at a time, at most: a network gains little from more, and the other workers
 would wait for the last one."""
->>>>>>> studio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
