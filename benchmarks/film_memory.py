@@ -22,7 +22,8 @@ from PIL import Image
 import unmask
 from unmask.media import Failure
 from unmask.media.writing import FilmWriter
-from unmask.outputs import draw, open_writer
+from unmask.outputs import open_writer
+from unmask.outputs.drawing import draw
 from unmask.timeline.people import FilmSummary
 
 MAX_GROWTH_MB = 50

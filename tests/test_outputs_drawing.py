@@ -17,7 +17,7 @@ from test_outputs_writers import ABSTAINED, HAPPY
 
 from unmask.errors import ConfigError, InputError
 from unmask.expressions import Expression
-from unmask.outputs import draw, save_annotated
+from unmask.outputs.drawing import draw, save_annotated
 from unmask.outputs.layout import place_labels
 from unmask.palette import ABSTAINED as GREY
 from unmask.palette import COLOURS, Colour, contrast, ink

@@ -17,10 +17,10 @@ from strategies import names, readings
 from test_outputs_writers import ABSTAINED, HAPPY, LABELS, RUNS
 
 from unmask.errors import DataError, InputError, MissingExtraError
-from unmask.outputs import done_sources, open_writer
+from unmask.outputs import open_writer
 from unmask.outputs import parquet as parquet_module
 from unmask.outputs.columns import Column, columns, rows
-from unmask.outputs.jsonl import earlier_run
+from unmask.outputs.jsonl import done_sources, earlier_run
 from unmask.readings import Reading
 
 STILLS = [Reading(f"{name}.jpg", 100, 80, "small@1.0", (HAPPY,)) for name in "abc"]

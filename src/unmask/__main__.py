@@ -1,7 +1,5 @@
 """``python -m unmask``."""
 
-import sys
+from unmask.cli import run_process
 
-from unmask.cli import main
-
-sys.exit(main())
+run_process()

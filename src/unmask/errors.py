@@ -16,7 +16,6 @@ Every message says what is wrong, where, and what to do next; the command line p
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -61,6 +60,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("yunett", ["mtcnn", "yunet"])
     "did you mean 'yunet'? known: mtcnn, yunet"
     """
+    import difflib  # takes long to load, and most runs end without an error
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""

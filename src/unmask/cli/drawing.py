@@ -110,7 +110,7 @@ class Pictures:
             self._film.add(frame, reading)
             return
         if self._annotate:
-            from unmask.outputs import save_annotated
+            from unmask.outputs.drawing import save_annotated
 
             save_annotated(frame.image, reading, self._target(reading.source, ".png"))
         if self._page:
@@ -198,7 +198,7 @@ class _Film:
         assert reading.time_s is not None
         self._model = reading.model
         if self._writer:
-            from unmask.outputs import draw
+            from unmask.outputs.drawing import draw
 
             self._writer.write(draw(frame.image, reading), reading.time_s)
         if self._section:

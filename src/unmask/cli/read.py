@@ -131,10 +131,15 @@ def run(arguments: argparse.Namespace) -> int:
                 blur=arguments.blur_faces,
             )
         )
-        _redo(pictures, earlier, sources, film)
+        if earlier is not None:
+            _redo(pictures, earlier, sources, film)
         progress = stack.enter_context(Progress("frames", total if total != 1 else None))
         items = reader.stream(
-            sources, workers=arguments.workers, skip=earlier.done.__contains__, film=film, past=earlier.past
+            sources,
+            workers=arguments.workers,
+            skip=earlier.done.__contains__ if earlier else None,
+            film=film,
+            past=earlier.past if earlier else None,
         )
         stack.enter_context(closing(items))
         for item in items:
@@ -254,11 +259,13 @@ def _check_annotate(path: Path, sources: list[Source], total: int | None) -> Non
     check_target(path, moves=item.moves)
 
 
-def _earlier(arguments: argparse.Namespace) -> EarlierRun:
-    """What an earlier run has written to the file that this one goes on with."""
-    from unmask.outputs.jsonl import EarlierRun, earlier_run
+def _earlier(arguments: argparse.Namespace) -> EarlierRun | None:
+    """What an earlier run has written to the file that this one goes on with; None for a run of its own."""
+    if not arguments.resume:
+        return None
+    from unmask.outputs.jsonl import earlier_run
 
-    return earlier_run(arguments.out) if arguments.resume else EarlierRun()
+    return earlier_run(arguments.out)
 
 
 def _redo(pictures: Pictures, earlier: EarlierRun, sources: list[Source], film: FilmOptions | None) -> None:

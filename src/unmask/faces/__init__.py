@@ -8,7 +8,6 @@ from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.faces.alignment import crop
 from unmask.faces.base import Detection, Detector
 from unmask.faces.quality import measure
-from unmask.models import store
 
 __all__ = [
     "Detection",
@@ -60,6 +59,8 @@ def build_detector(name: str | None = None, *, threads: int = 1) -> Detector:
         A file that the detector needs is missing or damaged.
     """
     if name is None:
+        from unmask.models import store  # not needed by those who name a detector
+
         name = "mtcnn" if store.find("yunet") is None else "yunet"
     if name not in _BUILDERS:
         raise UnknownModelError(f"unknown detector '{name}'; {suggest(name, _BUILDERS)}")
@@ -74,6 +75,7 @@ def _mtcnn(*, threads: int) -> Detector:
 
 def _yunet(*, threads: int) -> Detector:
     from unmask.faces.yunet import YunetDetector
+    from unmask.models import store
 
     path = store.find("yunet")
     if path is None:

@@ -13,14 +13,11 @@ An archive is a zip file without compression of these members; nothing else in i
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.models.card import ModelCard
-from unmask.models.document import card_markdown
 from unmask.writing import write_whole
 
 ARCHIVE_SUFFIX = ".unmask"
@@ -39,7 +36,7 @@ class ModelFile:
 
 
 def _bundled_folder() -> Path:
-    return Path(str(resources.files("unmask") / "weights"))
+    return Path(__file__).parents[1] / "weights"
 
 
 def bundled_models() -> dict[str, Path]:
@@ -79,6 +76,8 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
 
 
 def _read_archive(path: Path) -> ModelFile:
+    import zipfile  # takes long to load, and the models inside the package are folders
+
     try:
         with zipfile.ZipFile(path) as archive:
             for name in ("model.json", "model.onnx"):
@@ -99,6 +98,8 @@ def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:
     InputError
         The folder cannot be written.
     """
+    from unmask.models.document import card_markdown
+
     write_whole(folder / "model.onnx", onnx)
     write_whole(folder / "model.json", json.dumps(card.to_json(), indent=2) + "\n")
     write_whole(folder / "CARD.md", card_markdown(card))
@@ -106,6 +107,8 @@ def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:
 
 def save_archive(folder: Path, path: Path) -> None:
     """Pack a model folder into one ``.unmask`` archive, the same bytes for the same folder."""
+    import zipfile
+
     _read_folder(folder, bundled=False)  # a damaged folder is refused before anything is written
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
         for name in ("model.json", "model.onnx", "CARD.md", "weights.safetensors"):

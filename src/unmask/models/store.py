@@ -9,7 +9,6 @@ import functools
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -160,6 +159,8 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
     ModelError
         The file cannot be downloaded or written, or what came is not the published file. Nothing is left behind.
     """
+    import tempfile
+
     file = _known(name)
     try:
         present = find(name)

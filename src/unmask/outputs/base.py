@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ class Format:
 
     Parameters
     ----------
-    open
-        Makes its writers.
+    opener
+        Makes its writers: a factory, or where to find one (``package.module:name``), imported when first needed.
     suffixes
         Endings of its files, small letters with the dot.
     needs_file
@@ -64,10 +65,19 @@ class Format:
         It can go on where an earlier run stopped: its writers may be given ``append=True``.
     """
 
-    open: WriterFactory
+    opener: WriterFactory | str
     suffixes: tuple[str, ...] = ()
     needs_file: bool = False
     can_append: bool = False
+
+    @property
+    def factory(self) -> WriterFactory:
+        """What makes the writers, imported."""
+        if not isinstance(self.opener, str):
+            return self.opener
+        module, name = self.opener.split(":")
+        factory: WriterFactory = getattr(importlib.import_module(module), name)
+        return factory
 
 
 _FORMATS: dict[str, Format] = {}
@@ -134,7 +144,7 @@ def open_writer(
     if append and not (chosen.can_append and isinstance(target, Path)):
         able = [known for known, registered in _FORMATS.items() if registered.can_append]
         raise ConfigError(f"only a file of the format {' or '.join(able)} can be appended to, not '{name}'")
-    return chosen.open(sys.stdout if target is None else target, labels=labels, append=append)
+    return chosen.factory(sys.stdout if target is None else target, labels=labels, append=append)
 
 
 def _suffixes() -> dict[str, str]:

@@ -14,8 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from unmask import images
 from unmask.errors import DataError, LimitError, UnmaskError
-from unmask.outputs import draw, open_writer
+from unmask.outputs import open_writer
 from unmask.outputs.blurring import blur as blurred
+from unmask.outputs.drawing import draw
 from unmask.readings import Reading
 from unmask.studio import schemas
 from unmask.studio.answers import FILES_FORM, PICTURE_FORM, REFUSALS
