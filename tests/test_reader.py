@@ -13,7 +13,7 @@ import unmask
 from unmask.datasets import ferplus
 from unmask.errors import InputError
 from unmask.expressions import FERPLUS
-from unmask.faces import Detection, build_detector
+from unmask.faces import Detection, build_detector, crop
 from unmask.media import Failure
 from unmask.models import Classifier, Thresholds
 from unmask.reader import Reader, abstention
@@ -147,6 +147,27 @@ def test_a_crop_read_as_a_whole(photo: Path) -> None:
     (found,) = reading.faces
     assert found.box == Box(0, 0, 110, 130)
     assert max(found.scores, key=lambda label: found.scores[label]) == "happy"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("shape", [(64, 60_000), (60_000, 3), (1, 32_000), (6_000, 6_000)])
+def test_the_work_has_a_bound_whatever_the_shape(shape: tuple[int, int]) -> None:
+    """A strip taken as one face is cut out at once, not sampled as finely as its longer side is long."""
+    (reading,) = unmask.load(detector="whole").read(np.full(shape, 90, np.uint8))
+    assert len(reading.faces) == 1
+
+
+@pytest.mark.parametrize("side", [300, 800, 3000])
+def test_large_faces_are_cut_out_like_smaller_ones(photo: Path, side: int) -> None:
+    """The same face enlarged gives nearly the same crop, also beyond where it is reduced before it is sampled."""
+    with Image.open(photo) as picture:
+        face = picture.convert("L").crop((170, 65, 280, 175))
+    crops = []
+    for size in (110, side):
+        pixels = np.asarray(face.resize((size, size), Image.Resampling.BICUBIC))
+        crops.append(crop(pixels, Detection(Box(0, 0, size, size), 1.0)).astype(float))
+    assert np.abs(crops[0] - crops[1]).mean() < 2  # grey levels; interpolation differs at edges
+    assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.998  # half a pixel of shift would show
 
 
 @pytest.mark.parametrize(
