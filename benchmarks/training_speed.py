@@ -27,8 +27,9 @@ import torch
 
 from unmask.datasets import FaceDataset
 from unmask.expressions import FER2013
+from unmask.models.graph import count_macs
 from unmask.training.config import TrainConfig
-from unmask.training.export import count_macs, to_onnx
+from unmask.training.export import to_onnx
 from unmask.training.fit import Trainer
 from unmask.training.precision import autocast, resolve_precision
 from unmask.training.targets import soft_cross_entropy
@@ -103,7 +104,7 @@ def arithmetic(precision: str, *, batch: int, rounds: int) -> dict[str, Any]:
     peak = 2 * PRODUCT**3 / best_seconds(lambda: a @ b, rounds)
     with tempfile.TemporaryDirectory() as folder:
         trainer = new_trainer("vgg19", batch, 1, precision, folder)
-        macs = count_macs(to_onnx(trainer.network, ["fer2013"], 48))
+        macs = count_macs(to_onnx(trainer.network, ["fer2013"], 48).SerializeToString())
         ready = trainer.training.batch(torch.arange(batch), trainer.device)
         trainer.begin(0)
         reached = 3 * 2 * macs * batch / best_seconds(lambda: trainer.step(ready), rounds)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from unmask.datasets.base import FaceDataset
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,11 @@ def data_folder() -> Path:
 def photo() -> Path:
     """The portrait of the astronaut Eileen Collins (NASA, public domain) that lies in the repository."""
     return Path(__file__).resolve().parents[1] / "docs" / "images" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="module")
+def bars() -> FaceDataset:
+    """See ``data_sets.make_bars``."""
+    from data_sets import make_bars
+
+    return make_bars()

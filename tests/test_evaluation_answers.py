@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_sets import write_csv
 
 from unmask.cli import main
 from unmask.datasets import FaceDataset
@@ -57,16 +58,6 @@ def by_hand() -> Answers:
         probs=np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.05, 0.95]]),
         copied=np.array([False, True, False, False]),
     )
-
-
-def write_csv(path: Path, dataset: FaceDataset) -> Path:
-    """A data set in FER2013's layout."""
-    lines = [
-        f"{label},{' '.join(map(str, image.ravel()))},{split}"
-        for label, image, split in zip(dataset.labels, dataset.images, dataset.splits, strict=True)
-    ]
-    path.write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
-    return path
 
 
 def test_ten_views() -> None:
@@ -247,7 +238,7 @@ def test_measure_is_whole_and_ready_for_json() -> None:
 def test_command_line(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:
     """The page, its plots and figures.json are written; what is printed as JSON is the same data."""
     pytest.importorskip("matplotlib")
-    data = write_csv(tmp_path / "noise.csv", noise)
+    data = write_csv(noise, tmp_path / "noise.csv")
     groups = tmp_path / "groups.csv"
     groups.write_text("who\n" + "a\nb\n" * 30)
     out = tmp_path / "out"
@@ -266,7 +257,7 @@ def test_command_line(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tm
 
 def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:
     """Text names comparison, groups and damaged crops; wrong use is refused before anything is loaded."""
-    data = str(write_csv(tmp_path / "noise.csv", noise.select(np.arange(18, 26))))
+    data = str(write_csv(noise.select(np.arange(18, 26)), tmp_path / "noise.csv"))
     assert main(["evaluate", "small", "--data", data, "--corruptions", "--against", "small", "--views", "10"]) == 0
     printed = capsys.readouterr().out
     for words in ("10 views", "95 % interval", "McNemar", "small: 16 px wide", "most confused"):

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'study' is not installed")
 
+from data_sets import write_csv
 from tiny_faces import bars, faces
 
 from unmask import cli, plots
@@ -314,15 +315,6 @@ def test_learned_bytes() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 4))
     small, large = (build_classifier("forest", n_estimators=count).fit(rows, np.arange(60) % 3) for count in (2, 20))
     assert 5 < learned_bytes(large) / learned_bytes(small) < 20
-
-
-def write_csv(dataset: FaceDataset, path: Path) -> Path:
-    """The data set in FER2013's layout."""
-    lines = ["emotion,pixels,Usage"]
-    for image, label, split in zip(dataset.images, dataset.labels, dataset.splits, strict=True):
-        lines.append(f"{label},{' '.join(map(str, image.ravel().tolist()))},{split}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 def test_the_command(dataset: FaceDataset, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,39 +13,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
-from data_sets import make_bars
+from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, InputError, ModelError, UnmaskError
 from unmask.models import Classifier, load_model
 from unmask.networks import build_network
-from unmask.training.augment import Augmentation
-from unmask.training.config import TrainConfig, load_config
+from unmask.training.config import load_config
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
 from unmask.training.schedules import cosine
 from unmask.training.targets import make_targets, soft_cross_entropy, training_rows
-
-TINY = TrainConfig(
-    name="tiny",
-    version="0",
-    network="resnet",
-    arguments={"widths": [4, 8], "blocks": [0, 1], "dropout": 0.1},
-    epochs=4,
-    warmup_epochs=0,
-    batch_size=32,
-    learning_rate=0.02,
-    ema_decay=0.5,
-    holdout=0.2,
-    precision="fp32",
-    augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
-)
-
-
-@pytest.fixture(scope="module")
-def bars() -> FaceDataset:
-    """See ``data_sets.make_bars``."""
-    return make_bars()
 
 
 def weights(trainer: Trainer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
-from data_sets import make_bars
+import tiny_run
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -21,9 +21,8 @@ from unmask.errors import ConfigError, DataError, ModelError
 from unmask.models import Classifier, softmax
 from unmask.networks import build_network
 from unmask.training import schedules
-from unmask.training.augment import Augmentation
 from unmask.training.callbacks import tensorboard, together
-from unmask.training.config import Distillation, TrainConfig, Transfer, load_config, save_config
+from unmask.training.config import Distillation, Transfer, load_config, save_config
 from unmask.training.distil import teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
@@ -32,27 +31,7 @@ from unmask.training.precision import memory_format, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
 
 CPU = torch.device("cpu")
-TINY = TrainConfig(
-    name="tiny",
-    version="0",
-    network="resnet",
-    arguments={"widths": [4, 8], "blocks": [0, 1], "dropout": 0.1},
-    heads={"fer2013": 1.0},
-    epochs=3,
-    warmup_epochs=1,
-    batch_size=32,
-    learning_rate=0.02,
-    ema_decay=0.5,
-    holdout=0.2,
-    precision="fp32",
-    augmentation=Augmentation(rotation=0, zoom=0, shift=0, erase=0),
-)
-
-
-@pytest.fixture(scope="module")
-def bars() -> FaceDataset:
-    """See ``data_sets.make_bars``."""
-    return make_bars()
+TINY = dataclasses.replace(tiny_run.TINY, heads={"fer2013": 1.0}, epochs=3, warmup_epochs=1)
 
 
 @pytest.fixture(scope="module")

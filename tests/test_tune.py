@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
-from data_sets import make_bars, write_csv
+from data_sets import write_csv
 
 from unmask.cli import main
 from unmask.datasets.base import FaceDataset
@@ -37,12 +37,6 @@ holdout = 0.2
 precision = "fp32"
 augmentation = { rotation = 0, zoom = 0, shift = 0, erase = 0 }
 """
-
-
-@pytest.fixture(scope="module")
-def bars() -> FaceDataset:
-    """See ``data_sets.make_bars``."""
-    return make_bars()
 
 
 @pytest.fixture

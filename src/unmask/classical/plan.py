@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -12,7 +11,9 @@ from typing import Any
 from unmask.classical.base import ImageFeature
 from unmask.classical.classifiers import build_classifier, last_step, set_options
 from unmask.classical.features import resolve
-from unmask.errors import ConfigError, InputError, UnknownModelError, suggest
+from unmask.classical.saving import can_be_saved
+from unmask.errors import ConfigError, UnknownModelError, suggest
+from unmask.training.typed import read_table
 
 PROTOCOLS = ("small", "full")
 
@@ -158,13 +159,7 @@ def load_plan(path: str | Path) -> Plan:
     ConfigError
         The file is no TOML, or holds an unknown name, key or option, or a value of another type or outside its range.
     """
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    values = read_table(path)
     try:
         plan: Plan = _built(Plan, values, "the file")
         _check(plan)
@@ -217,6 +212,10 @@ def _check(plan: Plan) -> None:
             if wanted not in cells or table.protocol != "full":
                 raise ConfigError(
                     f"[tables.{name}] save: '{wanted}' is no cell of a full table; {suggest(wanted, cells)}"
+                )
+            if not can_be_saved(plan.classifier(wanted.partition("/")[2], seed=0)):
+                raise ConfigError(
+                    f"[tables.{name}] save: '{wanted}' cannot be saved in a model file; choose a linear model or an SVC"
                 )
 
 

@@ -150,9 +150,9 @@ class Study:
                 notify(f"{name} {cell.classifier}: search and fit", 0)
                 with parallel_config(backend="threading", n_jobs=self.jobs):
                     result, classifier = run_full(self.plan, rows, features, cell.classifier)
+                yield cell, result  # kept before the model is written, so that nothing is lost if that fails
                 if f"{name}/{cell.classifier}" in save:
                     self._save_model(cell, rows, features, classifier, result)
-                yield cell, result
 
     def _save_model(
         self, cell: Cell, rows: FullRows, features: FullFeatures, classifier: Any, result: dict[str, Any]

@@ -21,21 +21,29 @@ from unmask.classical.pairs import pair_weights, votes_graph
 from unmask.classical.scaling import Components, UnitScale
 from unmask.datasets import FaceDataset
 from unmask.errors import ModelError
-from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
+from unmask.evaluation.calibration import fit_temperature, score_thresholds
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import Taxonomy
-from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, save_folder, softmax
+from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, save_folder
 
 LICENCE = "MIT; learned from FER2013, whose pictures are for research use"
 
 
 def can_be_saved(classifier: Any) -> bool:
     """Whether :func:`to_onnx` knows the classifier. Trees, neighbours and local machines are not saved."""
-    steps = [step for _, step in classifier.steps] if isinstance(classifier, Pipeline) else [classifier]
-    return all(isinstance(step, (UnitScale, Components, *_LINEAR, SVC, MirrorSVC)) for step in steps)
+    return all(
+        isinstance(step, (UnitScale, Components, *_LINEAR, MirrorSVC))
+        or (isinstance(step, SVC) and step.kernel in _KERNELS)
+        for step in _steps(classifier)
+    )
 
 
 _LINEAR = (RidgeClassifier, LogisticRegression, LinearSVC)
+_KERNELS = ("linear", "rbf")
+
+
+def _steps(classifier: Any) -> list[Any]:
+    return [step for _, step in classifier.steps] if isinstance(classifier, Pipeline) else [classifier]
 
 
 def to_onnx(feature: ImageFeature, classifier: Any, taxonomy: Taxonomy) -> tuple[bytes, int]:
@@ -52,8 +60,7 @@ def to_onnx(feature: ImageFeature, classifier: Any, taxonomy: Taxonomy) -> tuple
         raise ModelError(f"the classifier has learned {len(classifier.classes_)} of {len(taxonomy)} classes")
     graph = Graph()
     value = feature.to_graph(graph, graph.INPUT)
-    steps = [step for _, step in classifier.steps] if isinstance(classifier, Pipeline) else [classifier]
-    for step in steps:
+    for step in _steps(classifier):
         value = _step_graph(graph, step, value)
     content = graph.to_bytes(value, name=f"logits_{taxonomy.name}", side=feature.side_, classes=len(taxonomy))
     return content, graph.parameters
@@ -70,7 +77,7 @@ def _step_graph(graph: Graph, step: Any, value: str) -> str:
         return graph.affine(value, step.coef_.T, step.intercept_)
     if isinstance(step, MirrorSVC):
         return step.to_graph(graph, value)
-    if isinstance(step, SVC) and step.kernel in ("linear", "rbf"):
+    if isinstance(step, SVC) and step.kernel in _KERNELS:
         vectors = np.asarray(step.support_vectors_, dtype=np.float32)
         weights = pair_weights(step.dual_coef_, step.n_support_)
         if step.kernel == "linear":
@@ -110,13 +117,15 @@ def save_model(
     """
     taxonomy = dataset.taxonomy
     content, parameters = to_onnx(feature, classifier, taxonomy)
+    from unmask.models.graph import count_macs  # needs onnx, whose absence the line above has told of
+
     card = ModelCard(
         name=name,
         version="1.0.0",
         heads=(Head(taxonomy.name, taxonomy),),
         input_size=feature.side_,
         parameters=parameters,
-        macs=count_products(content),
+        macs=count_macs(content),
         licence=LICENCE,
         code_version=importlib.metadata.version("unmask"),
         training={"data": dataset.name, "sha256": dataset.checksum, **facts},
@@ -124,32 +133,9 @@ def save_model(
     images, labels = held
     scores = Classifier(ModelFile(card, content)).logits(images)
     temperature = round(fit_temperature(scores, labels), 4)
-    ordered = np.sort(softmax(scores, temperature=temperature), axis=1)
-    right = scores.argmax(axis=1) == labels
-    thresholds = Thresholds(
-        min_confidence=even_cost_threshold(ordered[:, -1], right),
-        min_margin=even_cost_threshold(ordered[:, -1] - ordered[:, -2], right),
-    )
+    thresholds = Thresholds(**score_thresholds(scores, labels, temperature))
     card = dataclasses.replace(card, heads=(Head(taxonomy.name, taxonomy, temperature),), thresholds=thresholds)
     measured = evaluate(Classifier(ModelFile(card, content)), dataset, split=split)
     card = dataclasses.replace(card, metrics={f"{dataset.name} {split}": measured})
     save_folder(folder, card, content)
     return card
-
-
-def count_products(content: bytes) -> int:
-    """Multiply-adds of the convolutions and matrix products for one face, from the graph's own shapes."""
-    import onnx
-
-    model = onnx.load_from_string(content)
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred.value_info}
-    shapes.update({constant.name: list(constant.dims) for constant in model.graph.initializer})
-    total = 0
-    for node in model.graph.node:
-        if node.op_type in ("MatMul", "Conv"):
-            outer = int(np.prod(shapes[node.output[0]]))
-            inner = shapes[node.input[0]][-1] if node.op_type == "MatMul" else np.prod(shapes[node.input[1]][1:])
-            total += outer * int(inner)
-    return total

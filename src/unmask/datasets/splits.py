@@ -94,9 +94,7 @@ def fold_numbers(
 
 def study_holdout(count: int, *, seed: int) -> NDArray[np.bool_]:
     """The study's 80/20: mask ``(count,)`` of a fifth of all rows, each drawn alone, so that copies are parted."""
-    mask = np.zeros(count, dtype=bool)
-    mask[np.random.default_rng(seed).permutation(count)[: count // 5]] = True
-    return mask
+    return holdout_mask(np.arange(count), 0.2, seed=seed)
 
 
 def study_sample(labels: NDArray[np.int64], *, training: int, validation: int, seed: int) -> NDArray[np.str_]:

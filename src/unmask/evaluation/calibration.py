@@ -55,3 +55,23 @@ def even_cost_threshold(values: NDArray[np.floating], right: NDArray[np.bool_]) 
     given = values >= thresholds[:, None]  # (101, N)
     cost = (given & ~right).sum(axis=1) + (~given & right).sum(axis=1)
     return float(thresholds[cost.argmin()])
+
+
+def score_thresholds(logits: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> dict[str, float]:
+    """The thresholds of abstention that rest on scores, ``min_confidence`` and ``min_margin``, at even cost.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)`` on rows that the model has not learned from.
+    labels
+        Codes ``(N,)``.
+    temperature
+        What calibrates the logits.
+    """
+    ordered = np.sort(softmax(logits, temperature=temperature), axis=1)
+    right = logits.argmax(axis=1) == labels
+    return {
+        "min_confidence": even_cost_threshold(ordered[:, -1], right),
+        "min_margin": even_cost_threshold(ordered[:, -1] - ordered[:, -2], right),
+    }

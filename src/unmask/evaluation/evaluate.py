@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from unmask.datasets.base import FaceDataset
-from unmask.evaluation.answers import answer, predict, reference_labels
+from unmask.evaluation.answers import answer
 from unmask.models import Classifier
-
-__all__ = ["evaluate", "predict", "reference_labels"]
 
 
 def evaluate(

@@ -60,12 +60,12 @@ def write_evaluation(
     MissingExtraError
         matplotlib is not installed.
     """
-    drawn = evaluation_plots(evaluation)
-    for name, plot in drawn.items():
+    shown: dict[str, bytes] = {}
+    for name, plot in evaluation_plots(evaluation).items():
         write_whole(folder / f"{name}.png", plots.to_png(plot))
-        write_whole(folder / f"{name}.svg", plots.to_svg(plot))
+        shown[name] = plots.to_svg(plot)
+        write_whole(folder / f"{name}.svg", shown[name])
     write_whole(folder / DATA, json.dumps(evaluation.to_json(), indent=2) + "\n")
-    shown = {name: plots.to_svg(plot) for name, plot in drawn.items()}
     write_page(folder / PAGE, evaluation_page(evaluation, shown, heat=heat, no_heat=no_heat))
     return folder / PAGE
 

@@ -6,39 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from unmask.errors import ModelError
 from unmask.explain.base import Layer, unseen_share
+from unmask.models.graph import node_macs, shapes
 from unmask.models.runtime import inference_session
 
 INPUT = "crops"
 _ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 _WEIGHTED = {"Conv": "conv", "Gemm": "linear", "MatMul": "linear", "BatchNormalization": "batch norm"}
-
-
-def parse(data: bytes) -> onnx.ModelProto:
-    """The graph with the shapes of every value for a batch of one. Raises ModelError when it is none."""
-    try:
-        model = onnx.load_from_string(data)
-        single = onnx.ModelProto()
-        single.CopyFrom(model)
-        single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-        return onnx.shape_inference.infer_shapes(single, strict_mode=True, data_prop=True)
-    except Exception as error:  # protobuf, onnx's checker and its shape inference share no base but Exception
-        raise ModelError(f"the network cannot be taken apart ({error}); export the model again") from None
-
-
-def shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shape of each value for a batch of one, the batch included."""
-    graph = model.graph
-    return {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in [*graph.input, *graph.value_info, *graph.output]
-    }
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
@@ -182,17 +161,15 @@ def _costs(
     if node.op_type not in _WEIGHTED:
         return {}
     weights = [fixed[name] for name in node.input[1:] if name in fixed]
-    parameters = sum(weight.size for weight in weights)
-    if node.op_type == "Conv":
-        return {"parameters": parameters, **_conv_costs(node, weights[0], sizes)}
-    # Each number of a matrix works once a face.
-    macs = weights[0].size if node.op_type in ("Gemm", "MatMul") and weights else 0
-    return {"parameters": parameters, "macs": macs}
+    return {
+        "parameters": sum(weight.size for weight in weights),
+        "macs": node_macs(node, sizes),
+        "unseen": _unseen(node, weights[0], sizes) if node.op_type == "Conv" else 0,
+    }
 
 
-def _conv_costs(node: onnx.NodeProto, weight: NDArray[Any], sizes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+def _unseen(node: onnx.NodeProto, weight: NDArray[Any], sizes: Mapping[str, tuple[int, ...]]) -> int:
     attributes = _attributes(node)
-    macs = int(np.prod(weight.shape[1:])) * int(np.prod(sizes[node.output[0]]))
     share = unseen_share(
         sizes[node.input[0]][2:],
         weight.shape[2:],
@@ -200,7 +177,7 @@ def _conv_costs(node: onnx.NodeProto, weight: NDArray[Any], sizes: Mapping[str, 
         attributes.get("dilations", [1, 1]),
         attributes.get("pads", [0, 0, 0, 0]),
     )
-    return {"macs": macs, "unseen": round(weight.size * share)}
+    return round(weight.size * share)
 
 
 Session = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]

@@ -13,6 +13,7 @@ from unmask.errors import ModelError
 from unmask.explain import onnx_graph
 from unmask.explain.base import Crop, Layer, Maps, check_maps
 from unmask.models import Classifier, Head, ModelCard, ModelFile
+from unmask.models.graph import parse
 
 STEPS = (1.0, 0.01, 0.003)
 """How far a channel is moved to either side, in root mean squares of the map. Far is best where the graph behind is
@@ -45,7 +46,7 @@ class OnnxNetwork:
 
     def __init__(self, model: ModelFile) -> None:
         self._classifier = Classifier(model)
-        self._model = onnx_graph.parse(model.onnx)
+        self._model = parse(model.onnx)
         self._values = onnx_graph.outputs_by_layer(self._model)
         self._tails: dict[tuple[str, str], tuple[onnx_graph.Session, list[str]]] = {}
 

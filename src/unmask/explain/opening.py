@@ -8,8 +8,8 @@ from pathlib import Path
 from unmask.errors import ConfigError, MissingExtraError, ModelError
 from unmask.explain.base import OpenNetwork
 from unmask.models import DEFAULT_MODEL, ModelFile, bundled_models, load_model
+from unmask.models.file import WEIGHTS_FILE
 
-WEIGHTS = "weights.safetensors"
 ENGINES = ("onnx", "torch")
 
 
@@ -35,7 +35,9 @@ def open_network(name_or_path: str | Path | None = None, *, engine: str | None =
     model = load_model(name_or_path)
     weights = None if engine == "onnx" else read_weights(name_or_path)
     if engine == "torch" and weights is None:
-        raise ModelError(f"model '{model.card.name}' has no {WEIGHTS}; look into its ONNX graph with --engine onnx")
+        raise ModelError(
+            f"model '{model.card.name}' has no {WEIGHTS_FILE}; look into its ONNX graph with --engine onnx"
+        )
     if weights is not None:
         try:
             import torch  # noqa: F401 (only whether it is there)
@@ -56,10 +58,10 @@ def read_weights(name_or_path: str | Path | None = None) -> bytes | None:
     wanted = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
     path = bundled_models().get(wanted, Path(wanted))
     if path.is_dir():
-        file = path / WEIGHTS
+        file = path / WEIGHTS_FILE
         return file.read_bytes() if file.is_file() else None
     with zipfile.ZipFile(path) as archive:
-        return archive.read(WEIGHTS) if WEIGHTS in archive.namelist() else None
+        return archive.read(WEIGHTS_FILE) if WEIGHTS_FILE in archive.namelist() else None
 
 
 def _torch_network(model: ModelFile, weights: bytes) -> OpenNetwork:
@@ -77,6 +79,6 @@ def _torch_network(model: ModelFile, weights: bytes) -> OpenNetwork:
         network.load_state_dict(load(weights))
     except (SafetensorError, RuntimeError) as error:
         raise ModelError(
-            f"model '{card.name}': {WEIGHTS} does not fit the network '{card.network}' ({error}); export it again"
+            f"model '{card.name}': {WEIGHTS_FILE} does not fit the network '{card.network}' ({error}); export it again"
         ) from None
     return TorchNetwork(network, card)

@@ -22,6 +22,8 @@ from unmask.writing import write_whole
 
 ARCHIVE_SUFFIX = ".unmask"
 DEFAULT_MODEL = "small"
+WEIGHTS_FILE = "weights.safetensors"
+"""A network's weights as they were trained, under its own names; only what was trained here has them."""
 
 _MAX_MEMBER = 512 * 2**20  # bytes; a model of unmask has a few million
 
@@ -111,6 +113,6 @@ def save_archive(folder: Path, path: Path) -> None:
 
     _read_folder(folder, bundled=False)  # a damaged folder is refused before anything is written
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
-        for name in ("model.json", "model.onnx", "CARD.md", "weights.safetensors"):
+        for name in ("model.json", "model.onnx", "CARD.md", WEIGHTS_FILE):
             if (folder / name).is_file():
                 archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,52 @@ class FaceNetwork(nn.Module):
     def fused(self) -> nn.Module:
         """The same function in the form in which it is run; a network that has only one form gives itself."""
         return self
+
+
+class TransferNetwork(FaceNetwork):
+    """A network whose trunk was trained for something else: a neck stands between its last map and the heads."""
+
+    neck: nn.Sequential
+    own: tuple[str, ...] = ("neck.", "heads.")
+    foreign: tuple[str, ...] = ("classifier.", "neck.", "heads.")
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """Mean of each channel, through the neck."""
+        out: Tensor = self.neck(features.mean(dim=(2, 3)))
+        return out
+
+
+class PooledNetwork(FaceNetwork):
+    """A network made for faces: the heads see the mean of each channel, some dropped during training."""
+
+    dropout: nn.Dropout
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """Mean of each channel, some dropped during training."""
+        out: Tensor = self.dropout(features.mean(dim=(2, 3)))
+        return out
+
+
+def halving_stages(
+    block: Callable[..., nn.Module], inputs: int, widths: Sequence[int], blocks: Sequence[int]
+) -> tuple[nn.Sequential, int]:
+    """Blocks one after the other, and the channels that come out; each stage after the first begins by halving the map.
+
+    Parameters
+    ----------
+    block
+        Makes one, from its inputs, its outputs and ``stride``.
+    inputs
+        Channels that come in.
+    widths, blocks
+        Channels and number of blocks of each stage.
+    """
+    made: list[nn.Module] = []
+    for index, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        for number in range(count):
+            made.append(block(inputs, width, stride=2 if index > 0 and number == 0 else 1))
+            inputs = width
+    return nn.Sequential(*made), inputs
 
 
 def linear_heads(features: int, heads: Mapping[str, int]) -> nn.ModuleDict:

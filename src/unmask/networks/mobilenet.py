@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask.networks.base import FaceNetwork, ImageNetTrunk, initialise, linear_heads, transfer_neck
+from unmask.networks.base import ImageNetTrunk, TransferNetwork, initialise, linear_heads, transfer_neck
 
 _SETTINGS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Factor of expansion, channels, blocks and first stride of each stage (table 2 of the article)."""
@@ -49,7 +49,7 @@ class InvertedResidual(nn.Module):
         return x + out if self.adds else out
 
 
-class FaceMobileNetV2(FaceNetwork):
+class FaceMobileNetV2(TransferNetwork):
     """MobileNetV2 of width 1 for faces.
 
     Parameters
@@ -61,9 +61,6 @@ class FaceMobileNetV2(FaceNetwork):
     dropout
         Probability of dropping a hidden feature during training.
     """
-
-    own = ("neck.", "heads.")
-    foreign = ("classifier.", "neck.", "heads.")
 
     def __init__(self, *, heads: Mapping[str, int], hidden: int = 256, dropout: float = 0.3) -> None:
         super().__init__()
@@ -79,11 +76,6 @@ class FaceMobileNetV2(FaceNetwork):
         self.neck = transfer_neck(_LAST, hidden, dropout)
         self.heads = linear_heads(hidden, heads)
         initialise(self)
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """Mean of each channel, through the neck."""
-        out: Tensor = self.neck(features.mean(dim=(2, 3)))
-        return out
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """The first seven blocks, the others, the neck and the heads."""
@@ -127,7 +119,7 @@ class _FaceConv(nn.Module):
         return functional.relu6(self.conv(x))
 
 
-class FaceMobileNetV1(FaceNetwork):
+class FaceMobileNetV1(TransferNetwork):
     """MobileNetV1 as it was trained on VGGFace2, its norms folded into the convolutions.
 
     Parameters
@@ -141,7 +133,7 @@ class FaceMobileNetV1(FaceNetwork):
     """
 
     mean: Tensor
-    own = ("neck.", "heads.")
+    foreign = ("heads.",)
 
     def __init__(self, *, heads: Mapping[str, int], hidden: int = 256, dropout: float = 0.3) -> None:
         super().__init__()
@@ -154,11 +146,6 @@ class FaceMobileNetV1(FaceNetwork):
     def features(self, pixels: Tensor) -> Tensor:
         """Grey pixels ``(B, 1, H, W)`` in 0..255 to the last map ``(B, 1024, H / 32, W / 32)``."""
         out: Tensor = self.blocks(pixels - self.mean)
-        return out
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """Mean of each channel, through the neck."""
-        out: Tensor = self.neck(features.mean(dim=(2, 3)))
         return out
 
     def layer_groups(self) -> list[list[nn.Module]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask.networks.base import FaceNetwork, initialise, linear_heads, standardise
+from unmask.networks.base import PooledNetwork, halving_stages, initialise, linear_heads, standardise
 
 
 class RepBlock(nn.Module):
@@ -59,7 +59,7 @@ def _folded(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return kernel * scale[:, None, None, None], norm.bias - norm.running_mean * scale
 
 
-class FaceRepVGG(FaceNetwork):
+class FaceRepVGG(PooledNetwork):
     """A re-parameterisable VGG for faces; ``fused`` gives the plain stack.
 
     Parameters
@@ -85,13 +85,7 @@ class FaceRepVGG(FaceNetwork):
         super().__init__()
         if len(widths) != len(blocks) or min(blocks) < 1:
             raise ValueError(f"expected a block or more for each width, got {list(widths)} and {list(blocks)}")
-        stages: list[nn.Module] = []
-        channels = 1
-        for index, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            for block in range(count):
-                stages.append(RepBlock(channels, width, stride=2 if index > 0 and block == 0 else 1))
-                channels = width
-        self.stages = nn.Sequential(*stages)
+        self.stages, channels = halving_stages(RepBlock, 1, widths, blocks)
         self.dropout = nn.Dropout(dropout)
         self.heads = linear_heads(channels, heads)
         initialise(self)
@@ -99,11 +93,6 @@ class FaceRepVGG(FaceNetwork):
     def features(self, pixels: Tensor) -> Tensor:
         """Grey pixels ``(B, 1, H, W)`` in 0..255 to the last map ``(B, C, H / 8, W / 8)``."""
         out: Tensor = self.stages(standardise(pixels))
-        return out
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """Mean of each channel, some dropped during training."""
-        out: Tensor = self.dropout(features.mean(dim=(2, 3)))
         return out
 
     def layer_groups(self) -> list[list[nn.Module]]:

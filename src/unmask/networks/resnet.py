@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from unmask.networks.base import FaceNetwork, initialise, linear_heads, standardise
+from unmask.networks.base import PooledNetwork, halving_stages, initialise, linear_heads, standardise
 
 
 class ResidualBlock(nn.Module):
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
         return out
 
 
-class FaceResNet(FaceNetwork):
+class FaceResNet(PooledNetwork):
     """A residual trunk with one linear head per taxonomy.
 
     Parameters
@@ -65,13 +65,7 @@ class FaceResNet(FaceNetwork):
         self.stem = nn.Sequential(
             nn.Conv2d(1, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
         )
-        stages: list[nn.Module] = []
-        channels = widths[0]
-        for index, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            for block in range(count):
-                stages.append(ResidualBlock(channels, width, stride=2 if index > 0 and block == 0 else 1))
-                channels = width
-        self.stages = nn.Sequential(*stages)
+        self.stages, channels = halving_stages(ResidualBlock, widths[0], widths, blocks)
         self.dropout = nn.Dropout(dropout)
         self.heads = linear_heads(channels, heads)
         initialise(self)
@@ -84,11 +78,6 @@ class FaceResNet(FaceNetwork):
     def features(self, pixels: Tensor) -> Tensor:
         """Grey pixels ``(B, 1, H, W)`` in 0..255 to the last map ``(B, C, H / 8, W / 8)``."""
         out: Tensor = self.stages(self.stem(standardise(pixels)))
-        return out
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """Mean of each channel, some dropped during training."""
-        out: Tensor = self.dropout(features.mean(dim=(2, 3)))
         return out
 
     def layer_groups(self) -> list[list[nn.Module]]:

@@ -2,14 +2,13 @@
 
 Seven convolutions of stride 2 and a pooling bring a face of 48 pixels down to one: 24, 12, 6, 3, 2, (1), 1. Half of the
 parameters belong to the last convolution, which slides over a map of one pixel: eight of its nine taps only ever see
-padding (:func:`dead_parameters` counts them).
+padding (``unmask explain MODEL --layers`` counts them).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from unmask.networks.base import FaceNetwork, linear_heads, standardise
@@ -84,43 +83,3 @@ class StudyNetwork(FaceNetwork):
             [self.conv5, self.conv6],
             [self.linear, self.heads],
         ]
-
-
-def dead_parameters(network: nn.Module, pixels: Tensor) -> dict[str, int]:
-    """Weights of each convolution that see nothing but padding, whatever the picture, by the convolution's name.
-
-    A tap is dead when it lies outside of the map wherever the kernel is put; then its weights are never multiplied by
-    anything but 0, and no picture changes them.
-
-    Parameters
-    ----------
-    network
-        In any mode; it is left as it is.
-    pixels
-        Any pictures of the size in question, ``(B, 1, H, W)``.
-    """
-    dead: dict[str, int] = {}
-
-    def watch(name: str, conv: nn.Conv2d) -> torch.utils.hooks.RemovableHandle:
-        def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            everywhere = torch.ones_like(inputs[0][:1, : conv.groups])
-            # Each tap alone on a map of ones: what comes out is 0 where the tap lies in the padding.
-            taps = torch.eye(conv.weight[0, 0].numel()).view(-1, 1, *conv.weight.shape[2:])
-            seen = nn.functional.conv2d(
-                everywhere[:, :1].float(), taps, stride=conv.stride, padding=conv.padding, dilation=conv.dilation
-            )
-            blind = int((seen.amax(dim=(0, 2, 3)) == 0).sum())
-            dead[name] = blind * conv.weight.shape[0] * conv.weight.shape[1]
-
-        return conv.register_forward_hook(look)
-
-    handles = [watch(name, m) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
-    training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(pixels)
-    finally:
-        network.train(training)
-        for handle in handles:
-            handle.remove()
-    return dead

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
-from unmask.networks.base import FaceNetwork, ImageNetTrunk, initialise, linear_heads, transfer_neck
+from unmask.networks.base import ImageNetTrunk, TransferNetwork, initialise, linear_heads, transfer_neck
 
 _WIDTHS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
-class FaceVGG(FaceNetwork):
+class FaceVGG(TransferNetwork):
     """VGG-16 or VGG-19 for faces.
 
     Parameters
@@ -32,9 +32,6 @@ class FaceVGG(FaceNetwork):
     dropout
         Probability of dropping a hidden feature during training.
     """
-
-    own = ("neck.", "heads.")
-    foreign = ("classifier.", "neck.", "heads.")
 
     def __init__(
         self, *, heads: Mapping[str, int], depth: int = 19, norm: bool = False, hidden: int = 256, dropout: float = 0.5
@@ -53,11 +50,6 @@ class FaceVGG(FaceNetwork):
         self.neck = transfer_neck(channels, hidden, dropout)
         self.heads = linear_heads(hidden, heads)
         initialise(self)
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """Mean of each channel, through the neck."""
-        out: Tensor = self.neck(features.mean(dim=(2, 3)))
-        return out
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """Blocks 1 to 3, blocks 4 and 5, the neck and the heads."""

@@ -17,10 +17,8 @@ from torch import Tensor, nn
 
 from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.models import bundled_models, store
+from unmask.models.file import WEIGHTS_FILE
 from unmask.networks.base import FaceNetwork
-
-WEIGHTS_FILE = "weights.safetensors"
-"""A model folder's file of a network's weights, under the network's own names."""
 
 _AVERAGE = "average/module."  # names of the averaged weights in a run's checkpoint
 _MAX_LISTED = 12  # differences that an error message lists

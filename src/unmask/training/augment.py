@@ -16,8 +16,10 @@ from unmask.errors import ConfigError
 from unmask.training.degrade import add_noise, blur, coarsen, erase
 from unmask.training.draws import Draws
 from unmask.training.geometry import PADDINGS, homographies, resample
+from unmask.training.typed import check_ranges
 
 _SHARES = ("flip", "erase", "degrade")
+_HIGHEST = {"warp": 0.4, "crop": 0.9, "blur": 8.0, "low_resolution": 12.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,13 @@ class Augmentation:
     degrade: float = 0.5
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name == "padding":
-                if value not in PADDINGS:
-                    raise ConfigError(f"padding = {value!r}: expected one of {', '.join(PADDINGS)}")
-            elif not 0 <= value <= (1 if field.name in _SHARES else 1e3):
-                raise ConfigError(f"{field.name} = {value!r} is outside its range")
-        limits = {"warp": self.warp <= 0.4, "crop": self.crop <= 0.9, "blur": self.blur <= 8}
-        limits["low_resolution"] = self.low_resolution == 0 or 1 <= self.low_resolution <= 12
-        for key, holds in limits.items():
-            if not holds:
-                raise ConfigError(f"{key} = {getattr(self, key)!r} is outside its range")
+        if self.padding not in PADDINGS:
+            raise ConfigError(f"padding = {self.padding!r}: expected one of {', '.join(PADDINGS)}")
+        amounts = [field.name for field in dataclasses.fields(self) if field.name != "padding"]
+        highest = dict.fromkeys(amounts, 1e3) | dict.fromkeys(_SHARES, 1.0) | _HIGHEST
+        rules = {key: 0 <= getattr(self, key) <= most for key, most in highest.items()}
+        rules["low_resolution"] &= self.low_resolution == 0 or self.low_resolution >= 1
+        check_ranges(self, rules)
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """A new view of each picture: float pixels ``(B, 1, H, W)`` in 0..255 to the same shape and range."""

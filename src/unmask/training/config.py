@@ -16,7 +16,7 @@ from unmask.models import Thresholds
 from unmask.training.augment import Augmentation
 from unmask.training.precision import PRECISIONS
 from unmask.training.schedules import SCHEDULES
-from unmask.training.typed import apply_overrides, build_typed, read_table
+from unmask.training.typed import apply_overrides, build_typed, check_ranges, read_table
 from unmask.writing import write_whole
 
 OPTIMISERS = ("adamw", "sgd")
@@ -45,7 +45,7 @@ class Transfer:
     rate_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(
+        check_ranges(
             self,
             {
                 "frozen_epochs": self.frozen_epochs >= 0,
@@ -75,7 +75,7 @@ class Distillation:
     temperature: float = 2.0
 
     def __post_init__(self) -> None:
-        _check(self, {"weight": 0 <= self.weight <= 1, "temperature": 0 < self.temperature <= 100})
+        check_ranges(self, {"weight": 0 <= self.weight <= 1, "temperature": 0 < self.temperature <= 100})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class TrainConfig:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        _check(
+        check_ranges(
             self,
             {
                 "epochs": self.epochs >= 1,
@@ -240,12 +240,6 @@ class TrainConfig:
         """The configuration as plain data, every default written out."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
-
-
-def _check(config: Any, rules: Mapping[str, bool]) -> None:
-    for key, holds in rules.items():
-        if not holds:
-            raise ConfigError(f"{key} = {getattr(config, key)!r} is outside its range")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from unmask.models import ModelCard
+from unmask.models import ModelCard, save_folder
+from unmask.models.file import WEIGHTS_FILE
 from unmask.networks import FaceNetwork
-from unmask.networks.weights import WEIGHTS_FILE
 from unmask.writing import write_whole
 
 
@@ -101,27 +100,6 @@ def store_as_fp16(model: onnx.ModelProto, *, at_least: int = 256) -> onnx.ModelP
     return small
 
 
-def count_macs(model: onnx.ModelProto) -> int:
-    """Multiply-adds of the convolutions and matrix products for one face, from the graph's own shapes."""
-    single = onnx.ModelProto()
-    single.CopyFrom(model)
-    single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    shapes = onnx.shape_inference.infer_shapes(single, strict_mode=True, data_prop=True)
-    sizes = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in [*shapes.graph.value_info, *shapes.graph.output]
-    }
-    weights = {tensor.name: list(tensor.dims) for tensor in single.graph.initializer}
-    total = 0
-    for node in single.graph.node:
-        if node.op_type == "Conv":
-            per_output = int(np.prod(weights[node.input[1]][1:]))
-            total += per_output * int(np.prod(sizes[node.output[0]]))
-        elif node.op_type in ("Gemm", "MatMul"):
-            total += int(np.prod(weights[node.input[1]]))
-    return total
-
-
 def code_version() -> str:
     """Version of unmask that is running."""
     return importlib.metadata.version("unmask")
@@ -138,11 +116,7 @@ def write_model(folder: Path, card: ModelCard, graph: onnx.ModelProto, network: 
     InputError
         The folder cannot be written.
     """
-    from unmask.models.document import card_markdown
-
-    write_whole(folder / "model.onnx", graph.SerializeToString())
-    write_whole(folder / "model.json", json.dumps(card.to_json(), indent=2) + "\n")
-    write_whole(folder / "CARD.md", card_markdown(card))
+    save_folder(folder, card, graph.SerializeToString())
     if network is not None:
         tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         write_whole(folder / WEIGHTS_FILE, save(tensors))

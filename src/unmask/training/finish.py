@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from unmask.datasets.base import UNLABELLED, FaceDataset
-from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
-from unmask.evaluation.evaluate import evaluate, reference_labels
+from unmask.evaluation.answers import reference_labels
+from unmask.evaluation.calibration import fit_temperature, score_thresholds
+from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import TAXONOMIES
-from unmask.models import Classifier, Head, ModelCard, ModelFile, softmax
+from unmask.models import Classifier, Head, ModelCard, ModelFile
+from unmask.models.graph import count_macs
 from unmask.training.config import TrainConfig
-from unmask.training.export import code_version, count_macs, store_as_fp16, to_onnx, write_model
+from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
 
@@ -27,29 +30,39 @@ def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
     The held-out rows choose the temperatures and the two thresholds that rest on scores; the measured split chooses
     nothing.
     """
-    config = trainer.config
     network = trainer.kept
-    exported = to_onnx(network, list(config.heads), int(trainer.training.images.shape[-1]))
-    graph = store_as_fp16(exported) if config.storage == "fp16" else exported
-    card = _card(trainer, dataset, exported)
-    card = calibrate(card, graph, trainer.held_rows)
-    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
-    write_model(folder, card, graph, network)
-    return card
+    exported = _exported(trainer, network)
+    graph = store_as_fp16(exported) if trainer.config.storage == "fp16" else exported
+    return _finished(trainer, dataset, folder, _card(trainer, dataset, exported), graph, network)
 
 
 def finish_int8(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
     """Write the same network in int8 as a model folder of its own, calibrated on training images and measured anew."""
     config = trainer.config
-    heads = list(config.heads)
     images = trainer.training.images.numpy()
-    exported = to_onnx(trainer.kept, heads, int(images.shape[-1]))
+    exported = _exported(trainer, trainer.kept)
     rows = np.random.default_rng(config.seed).permutation(len(images))[:CALIBRATION_IMAGES]
     graph = quantise(exported, images[rows])
     card = dataclasses.replace(_card(trainer, dataset, exported), name=f"{config.name}-int8")
+    return _finished(trainer, dataset, folder, card, graph)
+
+
+def _exported(trainer: Trainer, network: nn.Module) -> onnx.ModelProto:
+    return to_onnx(network, list(trainer.config.heads), int(trainer.training.images.shape[-1]))
+
+
+def _finished(
+    trainer: Trainer,
+    dataset: FaceDataset,
+    folder: Path,
+    card: ModelCard,
+    graph: onnx.ModelProto,
+    network: nn.Module | None = None,
+) -> ModelCard:
+    """The card calibrated and measured, written with its graph."""
     card = calibrate(card, graph, trainer.held_rows)
-    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, config))
-    write_model(folder, card, graph)
+    card = dataclasses.replace(card, metrics=measure(card, graph, dataset, trainer.config))
+    write_model(folder, card, graph, network)
     return card
 
 
@@ -62,7 +75,7 @@ def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> Mod
         heads=tuple(Head(head, TAXONOMIES[head]) for head in config.heads),
         input_size=int(trainer.training.images.shape[-1]),
         parameters=sum(p.numel() for p in trainer.network.fused().parameters()),  # of the form that is run
-        macs=count_macs(graph),
+        macs=count_macs(graph.SerializeToString()),
         licence=_licence(trainer, dataset),
         code_version=code_version(),
         thresholds=config.thresholds,
@@ -110,13 +123,7 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
         temperature = round(fit_temperature(logits, labels), 4)
         heads.append(Head(head.name, taxonomy, temperature))
         if head is card.heads[0]:
-            right = logits.argmax(axis=1) == labels
-            ordered = np.sort(softmax(logits, temperature=temperature), axis=1)
-            thresholds = dataclasses.replace(
-                thresholds,
-                min_confidence=even_cost_threshold(ordered[:, -1], right),
-                min_margin=even_cost_threshold(ordered[:, -1] - ordered[:, -2], right),
-            )
+            thresholds = dataclasses.replace(thresholds, **score_thresholds(logits, labels, temperature))
     return dataclasses.replace(card, heads=tuple(heads), thresholds=thresholds)
 
 

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,7 @@ class Trainer:
         """New views of some rows with their targets."""
         batch = self.training.batch(rows, self.device)
         pixels = self.config.augmentation(batch.pixels, generator)
-        batch = Batch(pixels, batch.shares, batch.weights, batch.taught)
-        return mixed(batch, generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
+        return mixed(replace(batch, pixels=pixels), generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
 
     def step(self, batch: Batch) -> float:
         """Learn from one batch, and return its loss; when that is not finite, nothing is learned."""
@@ -268,7 +268,7 @@ class Trainer:
                 temperature=distillation.temperature,
                 cache=self.folder / "teachers.safetensors",
             )
-            targets = Targets(targets.images, targets.shares, targets.weights, taught)
+            targets = replace(targets, taught=taught)
         return weighted_by_class(targets, self.config.class_weighting)
 
     def _epochs_since_best(self) -> int:

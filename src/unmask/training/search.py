@@ -20,7 +20,7 @@ from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, UnmaskError
 from unmask.training.config import TrainConfig
 from unmask.training.fit import Trainer
-from unmask.training.typed import build_typed, read_table, set_value
+from unmask.training.typed import build_typed, check_ranges, read_table, set_value
 from unmask.writing import write_whole
 
 
@@ -59,9 +59,7 @@ class SearchPlan:
         if self.method not in ("random", "halving"):
             raise ConfigError(f"method = {self.method!r}: expected random or halving")
         rules = {"trials": self.trials >= 1, "first_epochs": self.first_epochs >= 1, "reduction": self.reduction >= 2}
-        for key, holds in {**rules, "space": bool(self.space), "seed": self.seed >= 0}.items():
-            if not holds:
-                raise ConfigError(f"{key} = {getattr(self, key)!r} is outside its range")
+        check_ranges(self, {**rules, "space": bool(self.space), "seed": self.seed >= 0})
         for key, choice in self.space.items():
             _check_choice(key, choice)
 

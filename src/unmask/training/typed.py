@@ -96,3 +96,10 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where} = {value!r}: expected a table")
     return build_typed(hint, value, where) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else value
+
+
+def check_ranges(config: object, rules: Mapping[str, bool]) -> None:
+    """Raise ConfigError for the first rule, by the name of the value that it is about, that does not hold."""
+    for key, holds in rules.items():
+        if not holds:
+            raise ConfigError(f"{key} = {getattr(config, key)!r} is outside its range")
