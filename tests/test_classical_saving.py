@@ -14,6 +14,7 @@ pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
 pytest.importorskip("onnx", reason="the extra 'study' is not installed")
 
 import onnxruntime
+from data_sets import write_csv
 from tiny_faces import bars, faces, feature_named
 
 from unmask.classical import build_classifier, feature_names
@@ -22,6 +23,7 @@ from unmask.classical.classifiers import logits
 from unmask.classical.gradients import Hog
 from unmask.classical.pixels import Pixels
 from unmask.classical.saving import can_be_saved, save_model, to_onnx
+from unmask.cli import main
 from unmask.errors import ModelError
 from unmask.expressions import FER2013
 from unmask.models import Classifier, load_model
@@ -81,6 +83,20 @@ def test_what_cannot_be_saved() -> None:
     two = build_classifier("ridge").fit(feature.transform(images), np.arange(14) % 2)
     with pytest.raises(ModelError, match="2 of 7"):
         to_onnx(feature, two, FER2013)
+
+
+def test_a_model_without_layers_is_measured_all_the_same(tmp_path: Path) -> None:
+    """The page of a model on plain pixels has no class activation maps, and says why."""
+    dataset = bars()
+    training = dataset.split("Training")
+    feature = Pixels().fit(training.images)
+    classifier = build_classifier("ridge").fit(feature.transform(training.images), training.labels)
+    held = (training.images[180:], training.labels[180:])
+    folder = tmp_path / "model"
+    save_model(folder, feature, classifier, name="plain", dataset=dataset, held=held, facts={}, split="PublicTest")
+    data = write_csv(dataset, tmp_path / "bars.csv")
+    assert main(["evaluate", str(folder), "--data", str(data), "--out", str(tmp_path / "page")]) == 0
+    assert "There are no class activation maps" in (tmp_path / "page" / "evaluation.html").read_text()
 
 
 def test_a_saved_model_reads_like_any_other(tmp_path: Path) -> None:

@@ -279,6 +279,28 @@ def test_affectnet_tables(tmp_path: Path) -> None:
     assert dataset.labels.tolist() == [FERPLUS.code("contempt")]
 
 
+@pytest.mark.parametrize("code", ["-1", "inf", "8.5", ""])
+def test_affectnet_codes_that_are_none(tmp_path: Path, code: str) -> None:
+    """A code before the first is not the last, and a box must be finite; also beside bytes that are no UTF-8."""
+    (tmp_path / "images").mkdir()
+    head = "subDirectory_filePath,face_x,face_y,face_width,face_height,expression\n"
+    (tmp_path / "training.csv").write_bytes(f"{head}\xe9.png,0,0,9,9,{code}\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"training\.csv, line 2.*code 0 to 7"):
+        load_dataset(tmp_path)
+    (tmp_path / "training.csv").write_bytes(f"{head}a.png,inf,0,9,9,1\n".encode())
+    with pytest.raises(DataError, match=r"training\.csv, line 2.*as numbers"):
+        load_dataset(tmp_path)
+
+
+def test_affectnet_table_that_is_no_csv(tmp_path: Path) -> None:
+    """A field larger than any cell of a CSV is refused with the file's name."""
+    (tmp_path / "images").mkdir()
+    head = "subDirectory_filePath,face_x,face_y,face_width,face_height,expression\n"
+    (tmp_path / "training.csv").write_text(head + "x" * 200_000)
+    with pytest.raises(DataError, match=r"training\.csv: not a CSV"):
+        load_dataset(tmp_path)
+
+
 def test_rafdb_line_that_is_none(tmp_path: Path) -> None:
     """A code outside 1 to 7 names the list and its line."""
     make_rafdb(tmp_path)

@@ -255,6 +255,25 @@ def test_command_line(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tm
     assert page.count('src="data:image/png') == 24  # the top losses
 
 
+def test_command_line_measures_a_split_file(
+    capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path
+) -> None:
+    """A fold of a split file is measured on; rows left out are listed and counted in the exit code."""
+    data = write_csv(noise, tmp_path / "noise.csv")
+    with open(data, "a") as file:
+        file.write("0,1 2 3,Training\n")
+    folds = tmp_path / "folds.json"
+    assert (
+        main(["data", "split", str(data), "--skip-bad", "--method", "kfold", "--folds", "3", "--out", str(folds)]) == 1
+    )
+    reading = ["--data", str(data), "--skip-bad", "--split-file", str(folds), "--fold", "2", "--split", "Validation"]
+    capsys.readouterr()
+    assert main(["evaluate", "small", *reading, "--format", "json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["n"] == 20
+    assert "1 rows left out" in printed.err
+
+
 def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:
     """Text names comparison, groups and damaged crops; wrong use is refused before anything is loaded."""
     data = str(write_csv(noise.select(np.arange(18, 26)), tmp_path / "noise.csv"))

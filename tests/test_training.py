@@ -84,6 +84,14 @@ def test_resume_refuses_another_configuration(bars: FaceDataset, tmp_path: Path)
         other.fit(resume=True)
 
 
+def test_resume_refuses_other_data(bars: FaceDataset, tmp_path: Path) -> None:
+    """A checkpoint is not continued on rows that are split or labelled otherwise."""
+    Trainer(dataclasses.replace(TINY, epochs=1), bars, tmp_path).fit()
+    relabelled = dataclasses.replace(bars, labels=np.roll(bars.labels, 1))
+    with pytest.raises(ConfigError, match="other data, labels or splits"):
+        Trainer(dataclasses.replace(TINY, epochs=1), relabelled, tmp_path).fit(resume=True)
+
+
 def test_damaged_checkpoint(bars: FaceDataset, tmp_path: Path) -> None:
     """A checkpoint that is none is refused with the next step."""
     (tmp_path / "checkpoint.safetensors").write_bytes(b"damaged")

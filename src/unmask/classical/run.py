@@ -78,7 +78,7 @@ class Study:
         settings = {name: getattr(protocol, name) for name in type(protocol).__dataclass_fields__ if name != "seeds"}
         definition = {
             "format": FORMAT,
-            "data": self.dataset.checksum,
+            "data": self.dataset.fingerprint,
             "protocol": cell.protocol,
             "settings": settings,
             "seed": cell.seed,

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.loading import add_loading_options, load
 from unmask.cli.text import aligned, names
-from unmask.errors import ConfigError, MissingExtraError
+from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,8 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "evaluate",
         help="measure a model on a data set",
-        description="Measure a model, or several as an ensemble, on one split of a data set.",
+        description="Measure a model, or several as an ensemble, on one split of a data set. With --ferplus the labels "
+        "are those of FER+'s published majority rule.",
     )
     parser.add_argument(
         "models",
@@ -38,9 +40,7 @@ def add_parser(verbs: Any) -> None:
         help="a name, or a model file; several answer as one, by the mean of their scores",
     )
     parser.add_argument("--against", nargs="+", metavar="MODEL", help="compare with this model: McNemar's test")
-    parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--split", default="PublicTest", help="split to measure on (default: %(default)s)")
-    parser.add_argument("--ferplus", metavar="FILE", help="FER+'s votes: measure against its majority rule")
     parser.add_argument(
         "--views",
         type=int,
@@ -70,6 +70,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a page, its plots and figures.json there")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network (default: %(default)s)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    add_loading_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -79,14 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--groups and --by-subject each name the groups; leave one out")
     if arguments.group_column and not arguments.groups:
         raise ConfigError("--group-column names a column of the file that --groups names; add it")
-    from unmask.datasets import load_dataset
     from unmask.evaluation.corruptions import check_corruptions
     from unmask.models import Classifier
 
     check_corruptions(names(arguments.corruptions))
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
-    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+    dataset, code = load(arguments)
     evaluation = _measure(arguments, dataset, classifiers, against)
     if arguments.out is not None:
         from unmask.evaluation.page import write_evaluation
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         heat, no_heat = _heat(arguments.models, evaluation)
         write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
     print(json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation))
-    return 0
+    return code
 
 
 def _measure(
@@ -147,9 +147,9 @@ def _heat(models: Sequence[str], evaluation: Evaluation) -> tuple[list[NDArray[n
 
     try:
         network = open_network(models[0])
-    except MissingExtraError as error:
+        overlays = loss_overlays(network, evaluation.losses, evaluation.answers.taxonomy)
+    except (MissingExtraError, DataError, ModelError) as error:  # a classical model has no layers to look into
         return None, f"There are no class activation maps: {error}."
-    overlays = loss_overlays(network, evaluation.losses, evaluation.answers.taxonomy)
     return overlays, "" if len(models) == 1 else f"The maps are those of {network.card.identity} alone."
 
 

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.loading import add_loading_options, load
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,7 +21,6 @@ def add_parser(verbs: Any) -> None:
         description="Compare classical features and classifiers as the recipe says: few images over many draws, and "
         "all of Training. OUT keeps every finished cell, results.json, results.csv, study.html and the saved models.",
     )
-    parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--config", required=True, metavar="FILE.toml", help="the recipe, such as recipes/study.toml")
     parser.add_argument(
@@ -35,6 +36,7 @@ def add_parser(verbs: Any) -> None:
         help="show faces of the data set in study.html too; FER2013's terms forbid to publish such a page",
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
+    add_loading_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -52,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.classical.results import collect, to_csv
     from unmask.classical.run import Study
     from unmask.cli.progress import Progress
-    from unmask.datasets import load_dataset
     from unmask.writing import write_whole
 
     plan = load_plan(arguments.config)
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     if (out / "cells").exists() and not arguments.resume:
         raise InputError(f"{out} holds a study already; go on with --resume, or name another folder")
-    study = Study(plan, load_dataset(arguments.data), out, jobs=arguments.jobs)
+    dataset, code = load(arguments)
+    study = Study(plan, dataset, out, jobs=arguments.jobs)
     cells = study.cells(tables)
     with Progress("cells", len(cells)) as progress:
         progress.advance(sum(study.result(cell) is not None for cell in cells), note="finished before")
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_whole(out / "study.html", study_page(results, figures))
     print(json.dumps(results, indent=1) if arguments.format == "json" else _text(results))
     print(out / "study.html", file=sys.stderr)
-    return 0
+    return code
 
 
 def _example(path: str | None, study: Any) -> Any:

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.loading import add_loading_options, load
+
 if TYPE_CHECKING:
     from unmask.cli.progress import Progress
     from unmask.training.config import TrainConfig
@@ -37,14 +39,13 @@ def add_parser(verbs: Any) -> None:
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command that trains takes."""
     parser.add_argument("--config", required=True, metavar="FILE.toml", help="the recipe, or a run's config.json")
-    parser.add_argument("--data", required=True, metavar="FILE", help="FER2013 in one of its CSV layouts")
-    parser.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the same rows")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")
+    add_loading_options(parser)
 
 
 def need_torch(threads: int | None) -> None:
@@ -65,7 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, export, measure."""
     need_torch(arguments.threads)
 
-    from unmask.datasets import load_dataset
     from unmask.errors import InputError
     from unmask.training.config import load_config
     from unmask.training.finish import finish, finish_int8
@@ -77,13 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
     if (out / "checkpoint.safetensors").exists() and not (arguments.resume or arguments.gallery):
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
     with joined(arguments.device) as (parallel, device):
-        dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+        dataset, code = load(arguments)
         if arguments.gallery:
             return _draw_gallery(config, dataset, Path(arguments.gallery))
         trainer = Trainer(config, dataset, out, device=device, parallel=parallel)
         if not parallel.leads:
             trainer.fit(resume=arguments.resume)
-            return 0
+            return code
         _announce(trainer)
         with ExitStack() as stack:
             trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         for protocol, figures in card.metrics.items():
             print(f"{folder}: {protocol}: accuracy {figures['accuracy']:.4f}", file=sys.stderr)
         print(out / folder)
-    return 0
+    return code
 
 
 def _announce(trainer: Trainer) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.loading import load
 from unmask.cli.train import add_run_arguments, need_torch
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ def _rate(arguments: argparse.Namespace) -> int:
     need_torch(arguments.threads)
 
     from unmask.cli.progress import Progress
-    from unmask.datasets import load_dataset
     from unmask.errors import ConfigError
     from unmask.plots import to_svg
     from unmask.training.config import load_config
@@ -59,7 +59,7 @@ def _rate(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.set)
     if not 1 <= arguments.epoch <= config.epochs:
         raise ConfigError(f"--epoch {arguments.epoch}: the recipe has epochs 1 to {config.epochs}")
-    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+    dataset, code = load(arguments)
     out = Path(arguments.out)
     trainer = Trainer(config, dataset, out, device=arguments.device)
     with Progress("steps", arguments.steps) as progress:
@@ -83,20 +83,19 @@ def _rate(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     print(f"{curve.suggestion:.2g}")
-    return 0
+    return code
 
 
 def _search(arguments: argparse.Namespace) -> int:
     need_torch(arguments.threads)
 
-    from unmask.datasets import load_dataset
     from unmask.training.search import load_plan, search
     from unmask.training.typed import apply_overrides, read_table
 
     plan = load_plan(arguments.plan)
     recipe = read_table(arguments.config)
     apply_overrides(recipe, arguments.set)
-    dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+    dataset, code = load(arguments)
 
     def notify(trial: Trial) -> None:
         score = trial.failure or f"{plan.objective} {trial.score:.4g}"
@@ -105,10 +104,10 @@ def _search(arguments: argparse.Namespace) -> int:
     trials = search(plan, recipe, dataset, Path(arguments.out), device=arguments.device, notify=notify)
     if arguments.format == "json":
         print((Path(arguments.out) / "trials.json").read_text(encoding="utf-8"), end="")
-        return 0
+        return code
     print(f"{'trial':>5}  {'epochs':>6}  {plan.objective:>16}  settings")
     for trial in trials:
         score = "failed" if trial.score is None else f"{trial.score:.4f}"
         settings = " ".join(f"{key}={value}" for key, value in trial.settings.items())
         print(f"{trial.number:5}  {trial.epochs:6}  {score:>16}  {settings}")
-    return 0
+    return code

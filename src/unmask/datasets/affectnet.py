@@ -79,7 +79,7 @@ def _from_tables(path: Path) -> Iterator[PictureRow | LeftOut]:
         if pictures is None or not table.is_file():
             continue
         try:
-            with open(table, encoding="utf-8-sig", newline="") as file:
+            with open(table, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 reader = csv.DictReader(file)
                 missing = set(_COLUMNS) - set(reader.fieldnames or ())
                 if missing:
@@ -89,17 +89,26 @@ def _from_tables(path: Path) -> Iterator[PictureRow | LeftOut]:
                         yield _table_row(cells, split, pictures, f"{table}, line {reader.line_num}")
         except OSError as error:
             raise InputError(f"{table}: cannot be read ({error.strerror}); check the file") from None
+        except csv.Error as error:
+            raise DataError(f"{table}: not a CSV ({error}); check the file") from None
 
 
 def _table_row(cells: dict[str, str], split: str, pictures: Path, where: str) -> PictureRow | LeftOut:
     try:
         left, top, width, height = (int(float(cells[name])) for name in _BOX)
-        label = CODES[int(cells["expression"])]
+        label = _label(cells["expression"])
         parts = cells["subDirectory_filePath"].strip()
-    except (AttributeError, TypeError, ValueError, IndexError):
+    except (AttributeError, TypeError, ValueError, OverflowError, IndexError):
         return LeftOut(where, f"expected {', '.join(_COLUMNS)} as numbers and a code 0 to 7")
     box = (left, top, left + width, top + height)
     return PictureRow(pictures / parts, label=label, split=split, box=box, where=where)
+
+
+def _label(code: str) -> str:
+    number = int(code)
+    if number < 0:  # Python would count from the end
+        raise IndexError(number)
+    return CODES[number]
 
 
 def _from_sets(path: Path) -> Iterator[PictureRow | LeftOut]:
@@ -107,7 +116,7 @@ def _from_sets(path: Path) -> Iterator[PictureRow | LeftOut]:
         for annotation in sorted((path / name / "annotations").glob("*_exp.npy")):
             try:
                 code = str(np.load(annotation, allow_pickle=False).item())
-                label = None if code in NOT_EXPRESSIONS else CODES[int(code)]
+                label = None if code in NOT_EXPRESSIONS else _label(code)
             except (OSError, ValueError, IndexError, EOFError):
                 yield LeftOut(str(annotation), "expected one code 0 to 7")
                 continue

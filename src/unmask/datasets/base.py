@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -100,6 +101,15 @@ class FaceDataset:
         flat = np.ascontiguousarray(self.images).reshape(len(self), self.images.shape[1] * self.images.shape[2])
         keys = flat.view(np.dtype((np.void, flat.shape[1]))).ravel()
         return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what a model learns from and is measured on: the file's checksum, labels, votes and splits."""
+        digest = hashlib.sha256(self.checksum.encode())
+        for column in (self.labels, self.votes):
+            digest.update(b"none" if column is None else np.ascontiguousarray(column).tobytes())
+        digest.update("\n".join(self.splits.tolist()).encode())
+        return digest.hexdigest()
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
         """The given rows (a mask or positions), in that order."""

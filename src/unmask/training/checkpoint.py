@@ -58,10 +58,14 @@ def save_run(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     *,
+    data: str,
     best: Mapping[str, Tensor],
     history: list[dict[str, Any]],
 ) -> None:
-    """Write everything from which a run goes on. Raises InputError as :func:`save_checkpoint` does."""
+    """Write everything from which a run goes on; ``data`` is the fingerprint of the data set.
+
+    Raises InputError as :func:`save_checkpoint` does.
+    """
     moments = {
         f"{name}/{key}": value
         for name, parameter in network.named_parameters()
@@ -74,7 +78,7 @@ def save_run(
         | pack("best", best)
         | pack("optimizer", moments)
     )
-    state = {"config": config.to_json(), "history": history, "scaler": scaler.state_dict()}
+    state = {"config": config.to_json(), "data": data, "history": history, "scaler": scaler.state_dict()}
     save_checkpoint(path, tensors, state)
 
 
@@ -85,6 +89,8 @@ def restore_run(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
+    *,
+    data: str,
 ) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     """Fill all parts of a run from its checkpoint, and return the best weights and the history.
 
@@ -93,7 +99,7 @@ def restore_run(
     ModelError
         The file is no checkpoint.
     ConfigError
-        It was made with other settings; the message names them.
+        It was made with other settings, which the message names, or with other data.
     """
     tensors, state = load_checkpoint(path)
     now, then = config.to_json(), build_typed(TrainConfig, state["config"], str(path)).to_json()
@@ -102,6 +108,8 @@ def restore_run(
         raise ConfigError(
             f"{path} was made with another configuration ({', '.join(changed)}); restore it or start in another folder"
         )
+    if state.get("data") != data:
+        raise ConfigError(f"{path} was made with other data, labels or splits; restore them or start in another folder")
     network.load_state_dict(unpack("network", tensors))
     average.load_state_dict(unpack("average", tensors))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": _moments(path, network, optimizer, tensors)})

@@ -67,6 +67,7 @@ class Trainer:
     ) -> None:
         self.config, self.folder, self.device, self.parallel = config, folder, torch.device(device), parallel
         self.history_: list[dict[str, Any]] = []
+        self._data = dataset.fingerprint
         self.best_: dict[str, Tensor] = {}
         self.precision = resolve_precision(config.precision, self.device)
         self.memory_format = memory_format(config.memory_format, self.precision, self.device)
@@ -125,7 +126,13 @@ class Trainer:
         """
         if resume and self.checkpoint.exists():
             self.best_, self.history_ = restore_run(
-                self.checkpoint, self.config, self.network, self.average, self.optimizer, self.scaler
+                self.checkpoint,
+                self.config,
+                self.network,
+                self.average,
+                self.optimizer,
+                self.scaler,
+                data=self._data,
             )
         if self.parallel.leads:
             save_config(self.folder / "config.json", self.config)
@@ -291,6 +298,7 @@ class Trainer:
             self.average,
             self.optimizer,
             self.scaler,
+            data=self._data,
             best=self.best_,
             history=self.history_,
         )

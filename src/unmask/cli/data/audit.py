@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.data.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, load
 
 
 def add_parser(actions: Any) -> None:
@@ -19,7 +19,7 @@ def add_parser(actions: Any) -> None:
         description="Look for exact and near copies, copies across splits, copies with conflicting labels, blank "
         "images and, with FER+'s votes, images in which no tagger saw a face.",
     )
-    add_loading_options(parser)
+    add_loading_options(parser, positional=True)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--no-near", action="store_true", help="do not search for near copies")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")

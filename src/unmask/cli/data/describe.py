@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.data.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, load
 
 BAR_WIDTH = 24
 
@@ -21,7 +21,7 @@ def add_parser(actions: Any) -> None:
         description="Print what is in a data set. With --out also write a page with histogram, samples and mean face "
         "of each class, and each picture as PNG and SVG. The page holds faces of the data set: mind its licence.",
     )
-    add_loading_options(parser)
+    add_loading_options(parser, positional=True)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the page and the pictures")
     parser.set_defaults(run=run)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.data.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, load
 
 
 def add_parser(actions: Any) -> None:
@@ -17,7 +17,7 @@ def add_parser(actions: Any) -> None:
         help="write a data set as folders, CSV or Parquet",
         description="Write a data set in another form. unmask reads all of them back; the original is never changed.",
     )
-    add_loading_options(parser)
+    add_loading_options(parser, positional=True)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="a file or folder that is not there yet"
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.data.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, load
 
 
 def add_parser(actions: Any) -> None:
@@ -18,7 +18,7 @@ def add_parser(actions: Any) -> None:
         description="Draw a split of the rows. All copies of an image, and all rows of a subject, stay on one side "
         "(not with the study's two methods, which drew each row alone). The file fits this data only.",
     )
-    add_loading_options(parser)
+    add_loading_options(parser, positional=True)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the file to write")
     parser.add_argument(
         "--method",

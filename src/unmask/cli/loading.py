@@ -1,4 +1,4 @@
-"""The options that say which data set to load, shared by all actions of ``unmask data``."""
+"""The options that say which data set to load, shared by every command that reads one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ SHOWN = 20
 """Rows left out that are listed one by one."""
 
 
-def add_loading_options(parser: argparse.ArgumentParser) -> None:
-    """The data set and how to read it."""
-    parser.add_argument("data", metavar="DATA", help="a file or folder in a known layout")
+def add_loading_options(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
+    """The data set, ``--data`` or the command's own object, and how to read it."""
+    what = "a data set: a file or folder in a known layout"
+    if positional:
+        parser.add_argument("data", metavar="DATA", help=what)
+    else:
+        parser.add_argument("--data", required=True, metavar="DATA", help=what)
     group = parser.add_argument_group("reading the data")
     group.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the rows of FER2013")
     group.add_argument("--layout", metavar="NAME", help="read it in this layout (default: find out)")
