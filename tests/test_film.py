@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -183,6 +184,19 @@ def test_a_film_cut_short(ending: str, options: dict[str, str], tmp_path: Path) 
     assert isinstance(failure, Failure)
     assert "cut short" in str(failure.error) or "damaged" in str(failure.error)
     assert not any(isinstance(item, Failure) for item in film_frames(whole))
+
+
+@pytest.mark.parametrize("tag", [b"whenever", b"00:61", b"1:2:3/0"])
+def test_a_duration_that_is_none(tag: bytes, tmp_path: Path) -> None:
+    """What stands in a tag is not trusted: the film's frames come, without a failure."""
+    path = tmp_path / "film.mkv"
+    write_film(path, [np.zeros((64, 64, 3), dtype=np.uint8)] * 10)
+    data = path.read_bytes()
+    (place,) = (found.start() for found in re.finditer(rb"00:00:0\d\.\d{9}", data))
+    path.write_bytes(data[:place] + tag.ljust(18, b"\0") + data[place + 18 :])
+    items = list(film_frames(path))
+    assert len(items) == 10
+    assert all(isinstance(item, Frame) for item in items)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from unmask.errors import DataError, InputError, MissingExtraError
 from unmask.outputs import open_writer
 from unmask.outputs import parquet as parquet_module
 from unmask.outputs.columns import Column, columns, rows
-from unmask.outputs.jsonl import done_sources, earlier_run
+from unmask.outputs.jsonl import earlier_run
 from unmask.readings import Reading
 
 STILLS = [Reading(f"{name}.jpg", 100, 80, "small@1.0", (HAPPY,)) for name in "abc"]
@@ -53,7 +53,7 @@ def test_a_run_goes_on(text: str, done: set[str], kept: list[Reading], tmp_path:
     """Complete lines stay in the file, and the rest is written after them; a film at the end is not done."""
     path = tmp_path / "out.jsonl"
     path.write_text(text, encoding="utf-8")
-    assert done_sources(path) == done
+    assert earlier_run(path).done == done
     assert path.read_text("utf-8") == text, "looking changes nothing"
     more = Reading("more.jpg", 10, 10, "small@1.0")
     with open_writer("jsonl", path, labels=LABELS, append=True) as writer:
@@ -69,9 +69,21 @@ def test_a_film_goes_on_after_its_last_seconds(tmp_path: Path) -> None:
     earlier = earlier_run(path)
     assert earlier.done == {"clip.mp4"}
     assert list(earlier.past) == ["long.mp4"]
-    assert [reading.index for reading in earlier.past["long.mp4"]] == list(range(69, 100))
+    assert [reading.index for reading in earlier.past["long.mp4"].recent] == list(range(69, 100))
+    assert earlier.past["long.mp4"].highest_id == 0
     assert list(earlier.readings("clip.mp4")) == FILM
     assert len(list(earlier.readings())) == 103
+
+
+def test_a_film_read_in_long_steps_goes_on(tmp_path: Path) -> None:
+    """As many readings as the tracker looks back on, and the highest number, which was given long before them."""
+    path = tmp_path / "out.jsonl"
+    faces = [(replace(HAPPY, track_id=number),) if number else () for number in (1, 7, 0, 0, 0, 0, 2)]
+    film = [Reading("slow.mp4", 48, 27, "small@1.0", one, 50 * i, 2.0 * i) for i, one in enumerate(faces)]
+    path.write_text(lines_of([replace(FILM[0], faces=(replace(HAPPY, track_id=9),)), *film]), encoding="utf-8")
+    past = earlier_run(path).past["slow.mp4"]
+    assert [reading.time_s for reading in past.recent] == [6.0, 8.0, 10.0, 12.0]
+    assert past.highest_id == 7
 
 
 @settings(deadline=None)
@@ -92,7 +104,7 @@ def test_a_file_torn_anywhere(run: list[Reading], share: float, tmp_path_factory
 def test_nothing_is_done_without_a_file(tmp_path: Path) -> None:
     """The first run may say --resume too."""
     path = tmp_path / "out.jsonl"
-    assert done_sources(path) == set()
+    assert earlier_run(path).done == set()
     with open_writer("jsonl", path, labels=LABELS, append=True) as writer:
         writer.write(STILLS[0])
     assert path.read_text("utf-8") == lines_of(STILLS[:1])
@@ -113,7 +125,7 @@ def test_a_file_of_something_else_is_refused(content: bytes, message: str, tmp_p
     path = tmp_path / "out.jsonl"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        done_sources(path)
+        earlier_run(path)
     with pytest.raises(DataError, match=message):
         open_writer("jsonl", path, labels=LABELS, append=True)
     assert path.read_bytes() == content
@@ -122,7 +134,7 @@ def test_a_file_of_something_else_is_refused(content: bytes, message: str, tmp_p
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """An error of the system becomes one that names the path."""
     with pytest.raises(InputError, match=tmp_path.name):
-        done_sources(tmp_path)
+        earlier_run(tmp_path)
 
 
 # JSON

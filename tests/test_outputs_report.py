@@ -6,10 +6,12 @@ import base64
 import io
 import re
 import tracemalloc
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +21,8 @@ from test_outputs_writers import ABSTAINED
 
 from unmask.errors import InputError
 from unmask.outputs import MEANING
-from unmask.outputs.report import ReportWriter, write_report
-from unmask.readings import Box
+from unmask.outputs.report import ReportWriter
+from unmask.readings import Box, Reading
 
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -50,6 +52,13 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def write_report(path: Path, items: Iterable[tuple[Any, Reading]], **options: str) -> None:
+    """A page of pictures and their readings."""
+    with ReportWriter(path, **options) as report:
+        for image, reading in items:
+            report.add(image, reading)
 
 
 IMAGE = grey()

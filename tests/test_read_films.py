@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -226,6 +227,55 @@ def test_a_run_goes_on_where_it_stopped(
     assert json.loads(summary.read_text())["films"][0]["frames"] == FRAMES
 
 
+def test_a_run_that_goes_on_gives_no_number_twice(
+    capsys: pytest.CaptureFixture[str],
+    crossing: Path,
+    rows: list[Reading],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those who were last seen before what is looked back on keep their numbers for themselves."""
+    monkeypatch.setattr("unmask.outputs.jsonl.RECENT_S", 0.0)
+    out = tmp_path / "out.jsonl"
+    gone = [dataclasses.replace(face, track_id=face.track_id + 40) for face in rows[0].faces if face.track_id]
+    earlier = [dataclasses.replace(rows[0], faces=tuple(gone))]
+    earlier += [dataclasses.replace(reading, faces=()) for reading in rows[1:20]]
+    out.write_text("".join(reading.to_line() + "\n" for reading in earlier))
+    assert run(capsys, "read", crossing, "--out", out, "--resume")[0] == 0
+    resumed = [Reading.from_line(line) for line in out.read_text().splitlines()]
+    later = {face.track_id for reading in resumed[20:] for face in reading.faces}
+    assert later
+    assert min(number or 0 for number in later) > max(face.track_id or 0 for face in gone)
+
+
+@pytest.mark.parametrize("option", ["--timeline", "--summary", "--report"])
+def test_what_cannot_be_written_costs_no_earlier_results(
+    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, option: str
+) -> None:
+    """The results of an earlier run stay when another output cannot be written."""
+    out = tmp_path / "out.csv"
+    out.write_text("earlier\n")
+    folder = tmp_path / "folder.svg"
+    folder.mkdir()
+    code, _, err = run(capsys, "read", landscape, "--out", out, option, folder)
+    assert code == 1
+    assert "folder.svg" in err
+    assert out.read_text() == "earlier\n"
+
+
+def test_a_timeline_without_matplotlib(
+    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The install line comes before anything is read or emptied."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    out = tmp_path / "out.csv"
+    out.write_text("earlier\n")
+    code, _, err = run(capsys, "read", landscape, "--out", out, "--timeline", tmp_path / "t.png")
+    assert code == 2
+    assert "pip install 'unmask[plots]'" in err
+    assert out.read_text() == "earlier\n"
+
+
 def test_a_finished_run_has_nothing_left(
     capsys: pytest.CaptureFixture[str], crossing: Path, rows: list[Reading], tmp_path: Path
 ) -> None:
@@ -315,6 +365,7 @@ def test_a_cut_film_and_a_picture(
     assert code == 1
     assert "cut.mkv: " in err
     assert re.search("cut short|damaged", err)
+    assert "1 of 2 inputs could not be read" in err
     lines = list(csv.DictReader(io.StringIO(out.read_text())))
     assert 5 < len([line for line in lines if line["source"] == str(cut)]) < 2 * FRAMES
     assert lines[-1]["source"].endswith("photo.jpg")

@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the studio's libraries are not installed:
 from starlette.testclient import TestClient
 from test_studio_api import HOME, assert_refused, blank, client_of
 
+from unmask.cli import main
 from unmask.errors import ConfigError
 from unmask.studio import Limits, Settings
 
@@ -44,11 +45,20 @@ def test_wrong_settings(wrong: dict[str, object], word: str) -> None:
         Settings(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"max_files": 0}, {"timeout": float("nan")}, {"max_rate": -1}, {"max_body": True}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_files": 0}, {"timeout": float("nan")}, {"max_rate": -1}, {"max_body": True}, {"max_pixels": 10**9}]
+)
 def test_wrong_limits(wrong: dict[str, float]) -> None:
-    """Limits are numbers of at least 1; only the rate may be 0, for none."""
+    """Limits are numbers of at least 1, a picture's within what is decoded; only the rate may be 0, for none."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Limits(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e30"])
+def test_wrong_limits_on_the_command_line(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are refused like any wrong use, before anything is served."""
+    assert main(["studio", "--no-browser", "--max-pixels", value]) == 2
+    assert "max_pixels" in capsys.readouterr().err
 
 
 def test_the_key_is_not_shown() -> None:

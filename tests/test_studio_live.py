@@ -68,6 +68,8 @@ def test_bad_frames_do_not_end_a_session(client: TestClient) -> None:
     with client.websocket_connect(ADDRESS) as socket:
         socket.send_json({})
         socket.receive_json()
+        socket.send_text("a frame in words")
+        assert "without a picture" in socket.receive_json()["error"]
         for message, word in (
             (frame(0, b"no picture"), "not a picture"),
             (b"short", "without a picture"),
@@ -113,6 +115,13 @@ def test_wrong_settings_end_a_session(client: TestClient, hello: str, word: str)
     with client.websocket_connect(ADDRESS) as socket:
         socket.send_text(hello)
         assert word in str(assert_ends(socket, 1008))
+
+
+def test_settings_that_are_no_text_end_a_session(client: TestClient) -> None:
+    """Bytes where the settings should come are refused, not taken for a frame."""
+    with client.websocket_connect(ADDRESS) as socket:
+        socket.send_bytes(frame(0, blank()))
+        assert "JSON object" in assert_ends(socket, 1008)["error"]
 
 
 def test_sessions_have_an_end(client: TestClient) -> None:

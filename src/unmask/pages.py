@@ -10,13 +10,12 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.palette import ABSTAINED, COLOURS, Colour
-from unmask.writing import printable, write_whole
+from unmask.writing import printable
 
 
 class Html(str):
@@ -145,11 +144,6 @@ def page_head(title: str, *, style: str = "", scripts: bool = False) -> str:
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     policy += "; script-src 'unsafe-inline'; media-src data: blob: 'self' file:" if scripts else ""
     return _HEAD.format(title=text(title), policy=policy, style=STYLE + colour_rules() + style)
-
-
-def write_page(path: Path, document: str) -> None:
-    """Write a page whole. Raises InputError when the disk does not take it."""
-    write_whole(path, document)
 
 
 def colour_rules() -> str:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from unmask.errors import UnmaskError
 from unmask.expressions import Expression
-from unmask.faces import Detection, Detector, build_detector, crop, measure
+from unmask.faces import Detection, Detector, build_detector, crop, left_to_right, measure
 from unmask.media import Failure, Frame, Input, Source, ahead, expand, open_film, open_frame, ordered_map
 from unmask.models import Classifier, Thresholds
-from unmask.readings import Abstention, Face, Quality, Reading, normalised_scores
+from unmask.readings import Abstention, Face, Quality, Reading, Unfinished, normalised_scores
 
 if TYPE_CHECKING:
     from unmask.session import FilmOptions, Session
@@ -130,7 +130,7 @@ class Reader:
         workers: int = 1,
         skip: Callable[[str], bool] | None = None,
         film: FilmOptions | None = None,
-        past: Mapping[str, Sequence[Reading]] | None = None,
+        past: Mapping[str, Unfinished] | None = None,
     ) -> Generator[tuple[Frame, Reading] | Failure, None, None]:
         """Like :meth:`read`, with each reading's frame, and a Failure in the place of what cannot be read.
 
@@ -139,8 +139,8 @@ class Reader:
         skip
             Called with the name of each source before it is opened; true leaves it out.
         past
-            By the name of a film, the last few seconds of readings of an earlier run: the film goes on after them, with
-            the same numbers for the same people.
+            By the name of a film, where an earlier run stopped: the film goes on from there, with the same numbers for
+            the people who are still in sight, and new ones for all others.
         """
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[Found | Failure] = []
@@ -168,21 +168,21 @@ class Reader:
         inputs: Iterable[Input],
         workers: int,
         film: FilmOptions | None,
-        past: Mapping[str, Sequence[Reading]],
+        past: Mapping[str, Unfinished],
     ) -> Generator[Found | Failure, None, None]:
         for moves, group in groupby(inputs, key=lambda one: one.moves):
             if moves:
                 for one in group:
-                    yield from self._film(one, film, past.get(one.name, ()))
+                    yield from self._film(one, film, past.get(one.name))
             else:
                 yield from ordered_map(lambda one: self._find(open_frame(one)), group, workers=workers)
 
-    def _film(self, one: Input, film: FilmOptions | None, past: Sequence[Reading]) -> Iterator[Found | Failure]:
+    def _film(self, one: Input, film: FilmOptions | None, past: Unfinished | None) -> Iterator[Found | Failure]:
         from unmask.session import FilmOptions, follow
 
         film = film or FilmOptions()
         session = self.session(source=one.name, film=film)
-        span = film.span.resumed(past[0].time_s) if past else film.span
+        span = film.span.resumed(past.recent[0].time_s) if past else film.span
         frames = open_film(one, span)
         if one.live:  # the newest frame at once, not several on their way
             with closing(frames):
@@ -197,7 +197,7 @@ class Reader:
         if isinstance(frame, Failure):
             return frame
         try:
-            detections = sorted(self.detector.detect(frame.image), key=lambda d: (d.box.x1 + d.box.x2, d.box.y1))
+            detections = left_to_right(self.detector.detect(frame.image))
         except UnmaskError as error:
             return Failure(frame.source, error)
         return self.look(frame, detections)

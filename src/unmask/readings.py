@@ -362,3 +362,19 @@ class Reading:
         except (ValueError, RecursionError) as error:
             raise DataError(f"not a JSON line: {error}") from None
         return cls.from_json(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Where the reading of a film stopped.
+
+    Parameters
+    ----------
+    recent
+        Its last readings, in order: enough to know again who was in sight.
+    highest_id
+        The highest number that a person has in all its readings; 0 without any.
+    """
+
+    recent: tuple[Reading, ...]
+    highest_id: int

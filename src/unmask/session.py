@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from unmask.faces import Detection
 from unmask.faces.following import SEARCH_EVERY, Follower
 from unmask.images import Image
 from unmask.media import WHOLE, Failure, Frame, Span
-from unmask.readings import Reading
+from unmask.readings import Reading, Unfinished
 from unmask.timeline.smoothing import SMOOTH_S, Smoother
 
 if TYPE_CHECKING:
@@ -112,7 +112,13 @@ class Session:
         """The frame's faces with the numbers of their people, ready for :meth:`Reader.classify`."""
         time_s = self._time(frame)
         found = self._reader.look(frame, self._follower.find(frame.image, time_s))
-        return self._numbered(found, self._follower.tracker.update(found.detections, found.crops, time_s))
+        found.people = self._follower.tracker.update(found.detections, found.crops, time_s)
+        found.smoother = self._smoother
+        return found
+
+    def reserve(self, highest_id: int) -> None:
+        """Number newcomers above this: an earlier run has given the numbers up to it."""
+        self._follower.tracker.reserve(highest_id)
 
     def replay(self, frame: Frame, reading: Reading) -> None:
         """Take in a frame that an earlier run has read already, so that people keep their numbers and scores go on.
@@ -133,26 +139,23 @@ class Session:
         for face, person in zip(faces, known, strict=True):
             self._smoother.restore(person, time_s, np.array(list(face.scores.values())))
 
-    def _numbered(self, found: Found, people: list[int]) -> Found:
-        found.people, found.smoother = people, self._smoother
-        return found
-
     def _time(self, frame: Frame) -> float:
         self._frames = frame.index + 1
         return 0.0 if frame.time_s is None else frame.time_s
 
 
 def follow(
-    session: Session, frames: Generator[Frame | Failure, None, None], *, past: Iterable[Reading] = ()
+    session: Session, frames: Generator[Frame | Failure, None, None], *, past: Unfinished | None = None
 ) -> Generator[Found | Failure, None, None]:
     """Faces of a film's frames, found one frame after the other; closes the frames when it ends.
 
     Parameters
     ----------
     past
-        Readings of an earlier run, in order: their frames are replayed, not given out.
+        Where an earlier run stopped: the frames that it has read are replayed, not given out.
     """
-    earlier = {reading.index: reading for reading in past}
+    earlier = {reading.index: reading for reading in past.recent} if past else {}
+    session.reserve(past.highest_id if past else 0)
     last = max(earlier, default=-1)
     with closing(frames):
         for frame in frames:

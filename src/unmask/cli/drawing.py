@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +32,13 @@ class Pictures:
         A JSON file and a plot of what the people of films showed.
     blur
         Blur the faces in all that shows them.
+
+    Raises
+    ------
+    ConfigError
+        The timeline's suffix is another than PNG and SVG.
+    MissingExtraError
+        A timeline without matplotlib.
     """
 
     def __init__(
@@ -50,6 +59,10 @@ class Pictures:
         self._films = 0
         self._summaries: list[FilmSummary] = []
         self._told: list[dict[str, Any]] = []
+        if timeline:
+            from unmask.timeline.plot import check_timeline
+
+            check_timeline(timeline)
         if blur:
             from unmask.outputs.blurring import Blurrer
 
@@ -66,16 +79,15 @@ class Pictures:
         return self._summary is not None or self._timeline is not None
 
     def __enter__(self) -> Pictures:
+        for path in filter(None, (self._report, self._summary, self._timeline)):
+            with disk_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if self._report:
             from unmask.outputs.report import ReportWriter
 
             self._page = self._stack.enter_context(ReportWriter(self._report))
-        if self._timeline:
-            from unmask.timeline.plot import timeline_format
-
-            timeline_format(self._timeline)
-            with disk_errors(self._timeline):
-                self._timeline.parent.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *failure: Any) -> None:

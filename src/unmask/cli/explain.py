@@ -78,10 +78,10 @@ def face_crop(image: str, size: int, *, detector: str | None, face: int | None) 
         The picture cannot be read, has no face, or fewer than asked for.
     """
     from unmask import images
-    from unmask.faces import build_detector, crop
+    from unmask.faces import build_detector, crop, left_to_right
 
     picture = images.load(image)
-    found = sorted(build_detector(detector).detect(picture), key=lambda d: (d.box.x1 + d.box.x2, d.box.y1))
+    found = left_to_right(build_detector(detector).detect(picture))
     if not found:
         raise InputError(f"{image}: no face found; if the picture is a face crop itself, add --detector whole")
     if face is None:

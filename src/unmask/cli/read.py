@@ -118,10 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = _earlier(arguments)
-    failed, moves = 0, False
+    inputs, failed, moves, source, bad_source = 0, 0, False, None, None
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())
-        writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         pictures = stack.enter_context(
             Pictures(
                 annotate=arguments.annotate,
@@ -131,6 +130,8 @@ def run(arguments: argparse.Namespace) -> int:
                 blur=arguments.blur_faces,
             )
         )
+        # After all that may be refused, because it empties its file.
+        writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
             _redo(pictures, earlier, sources, film)
         progress = stack.enter_context(Progress("frames", total if total != 1 else None))
@@ -143,10 +144,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stack.enter_context(closing(items))
         for item in items:
+            name = item.source if isinstance(item, Failure) else item[1].source
+            inputs, source = inputs + (name != source), name
             if isinstance(item, Failure):
                 progress.clear()
                 print(f"unmask: {item.error}", file=sys.stderr)
-                failed += 1
+                failed, bad_source = failed + (name != bad_source), name
             else:
                 frame, reading = item
                 if arguments.out is None:
@@ -157,7 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
             if total != 1 or moves:
                 progress.advance(note=f"{failed} not read" if failed else "")
     if failed and total != 1:
-        print(f"unmask: {failed} of {progress.done} inputs could not be read; the rest were", file=sys.stderr)
+        print(f"unmask: {failed} of {inputs} inputs could not be read; the rest were", file=sys.stderr)
     return 1 if failed else 0
 
 

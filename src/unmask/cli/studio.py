@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 import sys
 from typing import Any
@@ -60,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     for name, _, unit, _ in _LIMITS:
         value = getattr(arguments, name)
         if value is not None:
-            given[name] = value * unit if name in ("max_rate", "timeout") else int(value * unit)
+            value *= unit
+            whole = name not in ("max_rate", "timeout") and math.isfinite(value)
+            given[name] = int(value) if whole else value
     settings = Settings(
         host=arguments.host,
         port=arguments.port,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from unmask import pages
 from unmask.datasets.audit import Audit, label_words
 from unmask.datasets.base import FaceDataset
+from unmask.writing import write_whole
 
 SHOWN = 60
 """Groups and pictures shown of each kind; the counts are of all."""
@@ -20,7 +21,7 @@ LISTED, PICTURE = 12, 112
 
 def write_audit_page(dataset: FaceDataset, found: Audit, path: Path) -> None:
     """Write the page. Raises InputError when the disk does not take it."""
-    pages.write_page(path, audit_page(dataset, found))
+    write_whole(path, audit_page(dataset, found))
 
 
 def audit_page(dataset: FaceDataset, found: Audit) -> str:

@@ -100,7 +100,7 @@ def write_pictures(dataset: FaceDataset, figures: dict[str, Any], folder: Path) 
     page = folder / "description.html"
     height, width = figures["size"]
     lead = f"{figures['rows']:,} grey faces of {width} x {height} pixels, labels: {figures['taxonomy']}."
-    pages.write_page(page, pages.page(f"Data set {figures['name']}", *_tables(figures), *parts, lead=lead))
+    write_whole(page, pages.page(f"Data set {figures['name']}", *_tables(figures), *parts, lead=lead))
     return [page, *written]
 
 

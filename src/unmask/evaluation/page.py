@@ -17,7 +17,7 @@ from unmask.evaluation.groups import GroupFigures
 from unmask.evaluation.losses import TopLoss
 from unmask.evaluation.measure import Evaluation
 from unmask.evaluation.words import CORRUPTION_HEAD, GROUP_HEAD, comparison_sentence, corruption_rows, group_rows
-from unmask.pages import Html, figure, gallery, page, paragraph, section, table, write_page
+from unmask.pages import Html, figure, gallery, page, paragraph, section, table
 from unmask.writing import write_whole
 
 PAGE, DATA = "evaluation.html", "figures.json"
@@ -66,7 +66,7 @@ def write_evaluation(
         shown[name] = plots.to_svg(plot)
         write_whole(folder / f"{name}.svg", shown[name])
     write_whole(folder / DATA, json.dumps(evaluation.to_json(), indent=2) + "\n")
-    write_page(folder / PAGE, evaluation_page(evaluation, shown, heat=heat, no_heat=no_heat))
+    write_whole(folder / PAGE, evaluation_page(evaluation, shown, heat=heat, no_heat=no_heat))
     return folder / PAGE
 
 

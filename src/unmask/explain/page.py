@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unmask.explain.base import Layer
 from unmask.explain.drawing import filter_mosaic, map_mosaic, overlay
 from unmask.explain.explanation import Explanation
-from unmask.pages import Html, figure, gallery, page, paragraph, section, table, write_page
+from unmask.pages import Html, figure, gallery, page, paragraph, section, table
 from unmask.writing import write_whole
 
 PAGE, DATA = "explanation.html", "explanation.json"
@@ -68,7 +68,7 @@ def write_explanation(folder: Path, explanation: Explanation, *, source: str) ->
     for name, pixels in pictures(explanation).items():
         write_whole(folder / f"{name}.png", png(pixels))
     write_whole(folder / DATA, json.dumps({"source": source, **explanation.to_json()}, indent=2) + "\n")
-    write_page(folder / PAGE, explanation_page(explanation, source=source))
+    write_whole(folder / PAGE, explanation_page(explanation, source=source))
     return folder / PAGE
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.faces.alignment import crop
-from unmask.faces.base import Detection, Detector
+from unmask.faces.base import Detection, Detector, left_to_right
 from unmask.faces.quality import measure
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "build_detector",
     "crop",
     "detector_names",
+    "left_to_right",
     "measure",
     "register_detector",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.faces.base import Detection
+from unmask.images import to_grey
 from unmask.readings import Box, Landmarks
 
 EYE_DISTANCE = 0.379
@@ -69,9 +70,7 @@ def crop(image: NDArray[np.uint8], detection: Detection, *, size: int = 48) -> N
     )
     if fine != size:
         pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return np.asarray(pixels, dtype=np.uint8)
+    return to_grey(np.asarray(pixels, dtype=np.uint8))
 
 
 def _frame(detection: Detection) -> tuple[complex, complex]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import ConfigError
-from unmask.faces.base import Detection, Detector
-from unmask.faces.search import LEAST, distinct
+from unmask.faces.base import Detection, Detector, left_to_right
+from unmask.faces.search import LEAST, distinct, working_copy
 from unmask.faces.tracking import Tracker
 from unmask.readings import Box, Landmarks
 
@@ -64,15 +63,16 @@ class Follower:
             Of the frame, in seconds.
         """
         followed = [track for track in self.tracker.tracks if time_s - track.seen_s <= _FOLLOW_S]
-        regions = [_region(track.expected(time_s), image) for track in followed]
+        places = [track.expected(time_s) for track in followed]
+        regions = [_region(place, image) for place in places]
         due = self._frames_since + 1 >= self._search_every or time_s - self._searched_s >= SEARCH_S
         # Many large regions cost more than the picture.
         crowded = len(regions) * LEAST**2 > image.shape[0] * image.shape[1]
         found: list[Detection] = []
         whole = due or crowded or self._detector.name == "whole"
         if not whole:
-            for track, region in zip(followed, regions, strict=True):
-                detection = self._look(image, region, track.expected(time_s))
+            for track, expected, region in zip(followed, places, regions, strict=True):
+                detection = self._look(image, region, expected)
                 if detection is not None:
                     found.append(detection)
                 elif track.seen_s == self._time_s:
@@ -84,21 +84,14 @@ class Follower:
         else:
             self._frames_since += 1
         self._time_s = time_s
-        return sorted(_without_doubles(found), key=lambda d: (d.box.x1 + d.box.x2, d.box.y1))
+        return left_to_right(_without_doubles(found))
 
     def _look(self, image: NDArray[np.uint8], region: tuple[int, int, int, int], expected: Box) -> Detection | None:
         """The face in a region that lies nearest to where one is expected."""
         x1, y1, x2, y2 = region
         if x2 <= x1 or y2 <= y1:
             return None
-        part = image[y1:y2, x1:x2]
-        scale = 1.0
-        longest = max(part.shape[:2])
-        if longest > LEAST:
-            scale = longest / LEAST
-            size = max(1, round(part.shape[1] / scale)), max(1, round(part.shape[0] / scale))
-            part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        stretch = np.array([(x2 - x1) / part.shape[1], (y2 - y1) / part.shape[0]])
+        part, stretch = working_copy(image[y1:y2, x1:x2], longest=LEAST)
         moved = [_moved(one, stretch, (x1, y1)) for one in self._detector.detect(np.ascontiguousarray(part))]
         best = max(moved, key=lambda one: one.box.iou(expected), default=None)
         return best if best is not None and best.box.iou(expected) > 0.15 else None

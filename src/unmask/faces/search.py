@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.images import to_rgb
+
 LONGEST = 1024
 """Longer side, in pixels, that larger pictures are reduced to: a face of a fortieth of it is still found."""
 
@@ -31,9 +33,7 @@ def working_copy(image: NDArray[np.uint8], *, longest: int = LONGEST) -> tuple[N
         size = max(1, round(width * factor)), max(1, round(height * factor))
         how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         image = np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
-    if image.ndim == 2:
-        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    return image, np.array([width / image.shape[1], height / image.shape[0]])
+    return to_rgb(image), np.array([width / image.shape[1], height / image.shape[0]])
 
 
 def sides(boxes: Boxes) -> NDArray[np.float64]:

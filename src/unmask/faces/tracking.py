@@ -120,9 +120,13 @@ class Tracker:
                 ids.append(self._meet(detection.box, look, time_s, None if known is None else known[face]))
         return ids
 
+    def reserve(self, highest_id: int) -> None:
+        """Give no number up to this one to anybody new: an earlier part of the film has given them."""
+        self._next_id = max(self._next_id, highest_id + 1)
+
     def _meet(self, box: Box, looks: Looks, time_s: float, known: int | None) -> int:
         number = self._next_id if known is None else known
-        self._next_id = max(self._next_id, number + 1)
+        self.reserve(number)
         self.tracks.append(Track(number, _middle(box), complex(box.width, box.height), time_s, looks))
         return number
 

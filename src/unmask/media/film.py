@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,8 +180,9 @@ class _Film:
             return frames / rate if self._packets < frames else None
         tag = self._track.metadata.get("DURATION")  # Matroska's, by track
         if tag:
-            hours, minutes, seconds = tag.split(":")
-            return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+            with suppress(ValueError, ZeroDivisionError):  # anybody may write anything into a tag
+                hours, minutes, seconds = tag.split(":")
+                return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
         if "mov" in self._container.format.name and self._track.duration and self._track.time_base:
             gap = 1 / rate if rate else Fraction(0)
             return ((self._track.start_time or 0) + self._track.duration) * self._track.time_base - gap

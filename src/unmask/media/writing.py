@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, InputError, suggest
+from unmask.images import to_rgb
 from unmask.media.container import opened, pyav, stamp
 from unmask.writing import disk_errors
 
@@ -134,8 +135,7 @@ class FilmWriter:
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         width, height = self._picture.width, self._picture.height
-        if image.ndim == 2:
-            image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+        image = to_rgb(image)
         right, below = width - image.shape[1], height - image.shape[0]
         if right in (0, 1) and below in (0, 1):
             if right or below:

@@ -12,14 +12,14 @@ from unmask.errors import DataError, InputError
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.sink import TextSink
-from unmask.readings import Reading
+from unmask.readings import Reading, Unfinished
 from unmask.writing import disk_errors
 
 _LINE_START = b'{"source": '
 """What a line cut short must begin with: nothing else is ever cut off a file."""
 
-RECENT_S = 3.0
-"""So much of an unfinished film is kept to go on from: longer than anybody is remembered who is not seen."""
+RECENT_S, RECENT_FRAMES = 3.0, 4
+"""So much of an unfinished film is kept at least to go on from: longer than the tracker remembers who is not seen."""
 
 
 class JsonLinesWriter(Writer):
@@ -49,15 +49,14 @@ class EarlierRun:
     done
         Sources that were read to their end.
     past
-        The film at the end of the file, if there is one, and its last readings: nobody knows whether it was read to its
-        end, so its reading goes on after them.
+        The film at the end of the file, if there is one: nobody knows whether it was read to its end, so it goes on.
     end
         Length of the complete lines, in bytes. A torn last line does not count, and is taken off when a
         :class:`JsonLinesWriter` appends to the file.
     """
 
     done: frozenset[str] = frozenset()
-    past: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
+    past: Mapping[str, Unfinished] = field(default_factory=dict)
     end: int = 0
     path: Path | None = None
 
@@ -81,25 +80,22 @@ def earlier_run(path: Path) -> EarlierRun:
     """
     done: set[str] = set()
     recent: deque[Reading] = deque()  # of the film that the last lines belong to
-    end = 0
+    end = highest_id = 0
     for reading, reached in _lines(path):
         end = reached
         if recent and reading.source != recent[0].source:
             done.add(recent[0].source)
             recent.clear()
+            highest_id = 0
         if reading.time_s is None:
             done.add(reading.source)
             continue
         recent.append(reading)
-        while reading.time_s - (recent[0].time_s or 0.0) > RECENT_S:
+        highest_id = max([highest_id, *(face.track_id for face in reading.faces if face.track_id is not None)])
+        while len(recent) > RECENT_FRAMES and reading.time_s - (recent[0].time_s or 0.0) > RECENT_S:
             recent.popleft()
-    past = {recent[0].source: tuple(recent)} if recent else {}
+    past = {recent[0].source: Unfinished(tuple(recent), highest_id)} if recent else {}
     return EarlierRun(frozenset(done), past, end, path)
-
-
-def done_sources(path: Path) -> set[str]:
-    """Sources that an earlier run has read to their end; raises as :func:`earlier_run` does."""
-    return set(earlier_run(path).done)
 
 
 def _lines(path: Path) -> Iterator[tuple[Reading, int]]:

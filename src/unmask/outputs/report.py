@@ -1,11 +1,11 @@
-"""Readings as one HTML page that needs nothing else: no network, no script, no font."""
+"""Readings as one HTML page that needs nothing else: no network and no font; a script only to play a film."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -131,15 +131,6 @@ class ReportWriter:
             + _count_table("No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()])
             + "</div></section>\n"
         )
-
-
-def write_report(
-    path: Path, items: Iterable[tuple[NDArray[np.uint8], Reading]], *, title: str = "Facial expressions"
-) -> None:
-    """Write a page of pictures and their readings; see :class:`ReportWriter` for the parameters and errors."""
-    with ReportWriter(path, title=title) as report:
-        for image, reading in items:
-            report.add(image, reading)
 
 
 def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from unmask.errors import DataError, suggest
+from unmask.models import Thresholds
 from unmask.studio.readers import Choice
 from unmask.studio.state import Studio, studio_of
 
-THRESHOLDS = ("min_size", "min_sharpness", "max_yaw", "max_pitch", "min_confidence", "min_margin")
+THRESHOLDS = tuple(field.name for field in fields(Thresholds))
 _KNOWN = ("model", "head", "detector", "abstain", *THRESHOLDS)
 _ALSO = {"/v1/draw": ("blur",), "/v1/films/annotated": ("blur",)}
 

@@ -19,7 +19,7 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
@@ -75,16 +75,16 @@ async def _place(studio: Studio) -> AsyncIterator[None]:
 
 
 async def _session(socket: WebSocket, studio: Studio) -> None:
-    hello = _hello(await asyncio.wait_for(socket.receive_text(), IDLE_S))
+    hello = _hello(await asyncio.wait_for(_received(socket, "text"), IDLE_S))
     check_key(str(hello.pop("key", "") or shown_key(socket.headers)), studio.settings)
-    reader = studio.readers.reader(_choice(studio, hello))
+    reader = await asyncio.to_thread(studio.readers.reader, _choice(studio, hello))
     session = reader.session(source="camera")
     await socket.send_json(
         {"ready": True, "model": reader.classifier.card.identity, "labels": [str(label) for label in reader.labels]}
     )
     bad, last = 0, -math.inf
     while bad < _MAX_BAD_FRAMES:
-        message = await asyncio.wait_for(socket.receive_bytes(), IDLE_S)
+        message = await asyncio.wait_for(_received(socket, "bytes"), IDLE_S)
         started = time.perf_counter()
         try:
             last = _time_of(message, last)
@@ -100,9 +100,17 @@ async def _session(socket: WebSocket, studio: Studio) -> None:
     raise InputError(f"{bad} frames in a row could not be read; send JPEG, PNG or WebP after eight bytes of time")
 
 
-def _hello(text: str) -> dict[str, Any]:
+async def _received(socket: WebSocket, kind: Literal["text", "bytes"]) -> Any:
+    """The next message; None where it is of the other kind. Raises WebSocketDisconnect at the end."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    return message.get(kind)
+
+
+def _hello(text: str | None) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = None if text is None else json.loads(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -121,8 +129,8 @@ def _choice(studio: Studio, hello: dict[str, Any]) -> Choice:
     return studio.readers.choose(**names, thresholds=thresholds, abstain=abstain is not False)
 
 
-def _time_of(message: bytes, last: float) -> float:
-    if len(message) <= _TIME.size:
+def _time_of(message: bytes | None, last: float) -> float:
+    if message is None or len(message) <= _TIME.size:
         raise DataError("a frame without a picture; send eight bytes of time and then the picture")
     (time_s,) = _TIME.unpack_from(message)
     if not math.isfinite(time_s) or time_s < last:

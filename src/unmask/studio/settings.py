@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 from unmask.errors import ConfigError
+from unmask.images import MAX_PIXELS
 
 KEY_VARIABLE = "UNMASK_API_KEY"
 """Environment variable with the key that requests must show."""
@@ -44,7 +45,7 @@ class Limits:
     Raises
     ------
     ConfigError
-        A value that is no number or too small.
+        A value that is no number, too small, or beyond what can be decoded.
     """
 
     max_body: int = 64 * 2**20
@@ -64,6 +65,8 @@ class Limits:
             least = 0 if name == "max_rate" else 1
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
                 raise ConfigError(f"{name}: expected a number of at least {least}, got {value!r}")
+        if self.max_pixels > MAX_PIXELS:
+            raise ConfigError(f"max_pixels: {self.max_pixels:,} are more than are ever decoded, {MAX_PIXELS:,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,13 @@ def timeline_format(path: Path) -> str:
     return suffix
 
 
+def check_timeline(path: Path) -> None:
+    """Raise before anything is read what :func:`save_timeline` would raise after it: the suffix, or no matplotlib."""
+    timeline_format(path)
+    with style():
+        pass
+
+
 def save_timeline(path: Path, films: Sequence[FilmSummary]) -> None:
     """Write :func:`timeline`'s plot as PNG or SVG.
 
