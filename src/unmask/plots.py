@@ -124,7 +124,7 @@ def bars(
         width = 0.8 / max(len(series), 1)
         by_expression = len(series) == 1 and all(group in COLOURS for group in groups)
         for number, (colour, (name, values)) in enumerate(zip(_cycle(), series.items(), strict=False)):
-            colours: Any = [_rgb(group) for group in groups] if by_expression else colour
+            colours: Any = [rgb(group) for group in groups] if by_expression else colour
             drawn = axes.bar(
                 place + (number - (len(series) - 1) / 2) * width,
                 values,
@@ -231,7 +231,8 @@ def _show(axes: Any, image: NDArray[Any], *, signed: bool) -> None:
         axes.imshow(image, cmap="gray", interpolation="nearest")
 
 
-def _rgb(name: str) -> tuple[float, float, float]:
+def rgb(name: str) -> tuple[float, float, float]:
+    """The colour of an expression, as matplotlib takes it."""
     red, green, blue = next(colour for label, colour in COLOURS.items() if label == name)
     return red / 255, green / 255, blue / 255
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.faces import Detection
-from unmask.faces.following import SEARCH_EVERY, Follower
+from unmask.faces.following import SEARCH_EVERY, Follower, check_search_every
 from unmask.images import Image
 from unmask.media import WHOLE, Failure, Frame, Span
 from unmask.readings import Reading, Unfinished
-from unmask.timeline.smoothing import SMOOTH_S, Smoother
+from unmask.timeline.smoothing import SMOOTH_S, Smoother, check_smooth
 
 if TYPE_CHECKING:
     from unmask.reader import Found, Reader
@@ -34,11 +34,20 @@ class FilmOptions:
         Time constant of :class:`unmask.timeline.smoothing.Smoother`, in seconds; 0 is off.
     search_every
         Frames from one search of the whole picture to the next; see :class:`unmask.faces.following.Follower`.
+
+    Raises
+    ------
+    ConfigError
+        A time constant or number of frames that cannot be.
     """
 
     span: Span = WHOLE
     smooth_s: float = SMOOTH_S
     search_every: int = SEARCH_EVERY
+
+    def __post_init__(self) -> None:
+        check_smooth(self.smooth_s)
+        check_search_every(self.search_every)
 
 
 class Session:

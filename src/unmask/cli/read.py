@@ -221,19 +221,14 @@ def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
     search = 1 if arguments.blur_faces and arguments.search_every is None else arguments.search_every
     if not times and arguments.smooth is None and search is None:
         return None
-    from unmask.faces.following import Follower
-    from unmask.faces.whole import WholeDetector
     from unmask.media import Span
     from unmask.session import FilmOptions
-    from unmask.timeline.smoothing import Smoother
 
-    options = FilmOptions(span=Span(**{f"{name}_s": time for name, time in times.items()}))
-    if arguments.smooth is not None:
-        options = dataclasses.replace(options, smooth_s=Smoother(arguments.smooth).smooth_s)
-    if search is not None:
-        Follower(WholeDetector(), search_every=search)
-        options = dataclasses.replace(options, search_every=search)
-    return options
+    given = {"smooth_s": arguments.smooth, "search_every": search}
+    return FilmOptions(
+        span=Span(**{f"{name}_s": time for name, time in times.items()}),
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def _number(option: str, text: str) -> Fraction:

@@ -24,6 +24,12 @@ _REGION = 2.2  # side of the region that is searched, in sides of the face
 _OVERLAP = 0.4  # of two finds of one face
 
 
+def check_search_every(frames: int) -> None:
+    """Raises ConfigError for less than 1."""
+    if frames < 1:
+        raise ConfigError(f"search every {frames} frames: expected at least 1")
+
+
 class Follower:
     """Faces of one film or camera, frame by frame in their order, with the numbers of their people.
 
@@ -43,8 +49,7 @@ class Follower:
     """
 
     def __init__(self, detector: Detector, *, search_every: int = SEARCH_EVERY) -> None:
-        if search_every < 1:
-            raise ConfigError(f"search every {search_every} frames: expected at least 1")
+        check_search_every(search_every)
         self.tracker = Tracker()
         self._detector = detector
         self._search_every = search_every

@@ -13,7 +13,7 @@ import numpy as np
 
 from unmask.errors import InputError
 from unmask.media.base import Camera, Failure, Frame
-from unmask.media.span import WHOLE, Span
+from unmask.media.span import WHOLE, Sieve, Span
 
 _PATIENCE_S = 10.0
 """How long a camera may take to give a frame."""
@@ -57,16 +57,13 @@ def camera_frames(
         yield Failure(name, InputError(f"{name}: no such camera, or in use; name another: --camera 1"))
         return
     newest = _Newest(capture, clock)
-    last_cell: Any = None
+    sieve = Sieve(span)
     try:
         for index, time_s, image in newest:
-            if span.end_s is not None and time_s >= span.end_s:
+            if span.ends_by(time_s):
                 return
-            cell = span.cell(Fraction(time_s))
-            if time_s < (span.start_s or 0) or (last_cell is not None and cell <= last_cell):
-                continue
-            last_cell = cell
-            yield Frame(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8), name, index, time_s)
+            if sieve.passes(Fraction(time_s)):
+                yield Frame(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8), name, index, time_s)
         if newest.silent:
             yield Failure(name, InputError(f"{name}: gave no frame for {_PATIENCE_S:.0f} s; unplug it and try again"))
     finally:

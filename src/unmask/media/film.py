@@ -15,7 +15,7 @@ from unmask.images import MAX_PIXELS, Image
 from unmask.media.base import Failure, Frame
 from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
 from unmask.media.counting import FrameCounter
-from unmask.media.span import WHOLE, Span
+from unmask.media.span import WHOLE, Sieve, Span
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -65,36 +65,30 @@ class _Film:
         self._container: InputContainer = stack.enter_context(opened(content, name=name))
         self._track = picture_track(self._container, name=name)
         self._convert = _Converter(name)
+        self._file = content if isinstance(content, Path) else None  # a stream cannot be sought in
         self._counter: FrameCounter | None = None
-        if isinstance(content, Path):
-            self._counter = FrameCounter(content, self._track.index)
-            stack.callback(self._counter.close)
+        self._stack = stack
         self._damaged = self._packets = 0
         self._sought = self._ended = False
         self._latest: Fraction | None = None
 
     def frames(self, span: Span) -> Iterator[Frame]:
         """The frames of a span."""
-        start, last_cell = span.start_s, None
-        pictures, index = self._pictures_from(start)
+        sieve = Sieve(span)
+        pictures, index = self._pictures_from(span.start_s)
         while True:
             sought_to = None
             for picture in pictures:
                 time_s = self._time(picture)
                 if index is None:
-                    assert self._counter is not None
-                    index = self._counter.before(time_s)
+                    index = self._number_of(time_s)
                 number, index = index, index + 1
-                if start is not None and time_s < start:
-                    continue
-                if span.end_s is not None and time_s >= span.end_s:
+                if span.ends_by(time_s):
                     return
-                cell = span.cell(time_s)
-                if span.every_s is not None and last_cell is not None and cell <= last_cell:
+                if not sieve.passes(time_s):
                     continue
-                last_cell = cell
                 yield Frame(self._convert(picture), self.name, number, float(time_s))
-                if self._counter is not None and span.due_s(time_s) - time_s >= SEEK_AHEAD_S:
+                if self._file is not None and span.due_s(time_s) - time_s >= SEEK_AHEAD_S:
                     sought_to = span.due_s(time_s)
                     break
             if sought_to is None:
@@ -121,7 +115,7 @@ class _Film:
     def _pictures_from(self, start: Fraction | None) -> tuple[Iterator[VideoFrame], int | None]:
         """Pictures from a time on or earlier, and the number of the first where it is known."""
         base = self._track.time_base
-        if start is None or self._counter is None or base is None:
+        if start is None or self._file is None or base is None:
             return self._decoded(), 0
         self._sought = True
         for margin in _SEEK_MARGINS_S:
@@ -137,6 +131,14 @@ class _Film:
             pictures = self._decoded()
             first = next(pictures, None)
         return _chained(first, pictures), None
+
+    def _number_of(self, time_s: Fraction) -> int:
+        """The number of the frame at a time that was sought."""
+        if self._counter is None:
+            assert self._file is not None
+            self._counter = FrameCounter(self._file, self._track.index)
+            self._stack.callback(self._counter.close)
+        return self._counter.before(time_s)
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """Pictures from where the container stands, over damaged places, to the last one that the decoder holds."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 from unmask.media.base import Failure, Frame, ImageSequence
-from unmask.media.span import WHOLE, Span
+from unmask.media.span import WHOLE, Sieve, Span
 
 
 def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
@@ -17,15 +16,13 @@ def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Fr
     from unmask.media.expand import expand
     from unmask.media.opening import open_frame
 
-    last_cell: Any = None
+    sieve = Sieve(span)
     for index, item in enumerate(expand(sequence.source)):
         time_s = index / sequence.fps
-        cell = span.cell(time_s)
-        if span.end_s is not None and time_s >= span.end_s:
+        if span.ends_by(time_s):
             return
-        if time_s < (span.start_s or 0) or (last_cell is not None and cell <= last_cell):
+        if not sieve.passes(time_s):
             continue
-        last_cell = cell
         frame = open_frame(item)
         if isinstance(frame, Failure):
             yield frame

@@ -47,6 +47,10 @@ class Span:
             return time_s
         return (time_s - (self.start_s or 0)) // self.every_s
 
+    def ends_by(self, time_s: Fraction | float) -> bool:
+        """Whether a frame at this time, and with it the rest of the film, is behind the end."""
+        return self.end_s is not None and time_s >= self.end_s
+
     def due_s(self, time_s: Fraction) -> Fraction:
         """Start of the stretch after the one that a time falls in; without ``every_s``, the time itself."""
         if self.every_s is None:
@@ -63,6 +67,25 @@ class Span:
         if self.every_s is not None:
             start = (self.start_s or 0) + self.cell(start) * self.every_s
         return replace(self, start_s=max(start, self.start_s or start))
+
+
+class Sieve:
+    """Lets the frames of a span through, of each stretch the first; asked for rising times."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._last: Fraction | int | None = None
+
+    def passes(self, time_s: Fraction) -> bool:
+        """Whether to read the frame at this time."""
+        if self._span.start_s is not None and time_s < self._span.start_s:
+            return False
+        if self._span.every_s is not None:
+            cell = self._span.cell(time_s)
+            if self._last is not None and cell <= self._last:
+                return False
+            self._last = cell
+        return True
 
 
 WHOLE = Span()

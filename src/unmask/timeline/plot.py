@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError, suggest
-from unmask.palette import COLOURS
-from unmask.plots import new_figure, style, to_png, to_svg
+from unmask.plots import new_figure, rgb, style, to_png, to_svg
 from unmask.timeline.people import FilmSummary, Person
 from unmask.writing import printable, write_whole
 
@@ -76,11 +75,11 @@ def timeline(films: Sequence[FilmSummary]) -> Figure:
 
 def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) -> None:
     times, scores = film.courses.of(person.id)
-    colours = [_rgb(label) for label in film.courses.labels]
+    colours = [rgb(label) for label in film.courses.labels]
     for part in film.courses.stretches(person.id, gap_s=0.5):
         axes.stackplot(times[part], scores[part].T, colors=colours, edgecolor="white", linewidth=0.3)
     for event in person.events:
-        colour = _rgb(event.expression)
+        colour = rgb(event.expression)
         axes.plot([event.onset_s, event.offset_s], [_EVENTS] * 2, color=colour, linewidth=5, solid_capstyle="butt")
         axes.plot([event.peak_s], [_EVENTS], marker="|", color="black", markersize=5)
     axes.set_xlim(film.first_s, max(film.last_s, film.first_s + 1e-3))
@@ -97,9 +96,4 @@ def _title(film: FilmSummary, person: Person, *, several: bool) -> str:
 def _patch(label: str) -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(color=_rgb(label))
-
-
-def _rgb(label: str) -> tuple[float, float, float]:
-    red, green, blue = next(colour for name, colour in COLOURS.items() if name == label)
-    return red / 255, green / 255, blue / 255
+    return Patch(color=rgb(label))

@@ -13,6 +13,12 @@ SMOOTH_S = 0.2
 """Time constant that films and cameras are read with unless the user sets another."""
 
 
+def check_smooth(seconds: float) -> None:
+    """Raises ConfigError for a time constant that is negative or not finite."""
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ConfigError(f"smooth {seconds} s: expected 0 (off) or a time above it")
+
+
 class Smoother:
     """An exponential filter of probabilities with a time constant in seconds, for each person by itself.
 
@@ -33,8 +39,7 @@ class Smoother:
     """
 
     def __init__(self, smooth_s: float = SMOOTH_S) -> None:
-        if not (math.isfinite(smooth_s) and smooth_s >= 0):
-            raise ConfigError(f"smooth {smooth_s} s: expected 0 (off) or a time above it")
+        check_smooth(smooth_s)
         self.smooth_s = smooth_s
         self._state: dict[int, tuple[float, NDArray[np.float64]]] = {}
 
@@ -50,7 +55,3 @@ class Smoother:
     def restore(self, person: int, time_s: float, smoothed: NDArray[np.float64]) -> None:
         """Go on from smoothed probabilities ``(C,)``; they are all that the filter remembers of a person."""
         self._state[person] = time_s, smoothed
-
-    def forget(self, known: set[int]) -> None:
-        """Keep the people in ``known`` only."""
-        self._state = {person: state for person, state in self._state.items() if person in known}
