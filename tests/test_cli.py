@@ -194,6 +194,7 @@ def test_each_reason_for_abstaining(
     [
         (("read", "missing.jpg"), 1, "missing.jpg"),
         (("read", "x.jpg", "--model", "smal"), 2, "did you mean 'small'"),
+        (("read", "x.jpg", "--head", "fer2012"), 2, "did you mean 'fer2013'"),
         (("read", "x.jpg", "--detector", "yunett"), 2, "did you mean 'yunet'"),
         (("read", "x.jpg", "--head", "fer"), 1, "fer2013"),
         (("read", "x.jpg", "--format", "parquet"), 2, "--out"),

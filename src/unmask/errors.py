@@ -40,7 +40,7 @@ class ModelError(UnmaskError):
 
 
 class UnknownModelError(ModelError):
-    """No model, detector or network of this name is registered."""
+    """No model, detector, network or output of a model has this name."""
 
 
 class ConfigError(UnmaskError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unmask.errors import DataError, ModelError, suggest
+from unmask.errors import DataError, ModelError, UnknownModelError, suggest
 from unmask.expressions import Taxonomy
 
 FORMAT = 1
@@ -125,13 +125,13 @@ class ModelCard:
         return f"{self.name}@{self.version}"
 
     def head(self, name: str | None = None) -> Head:
-        """The head of this name, or the first. Raises ModelError with the known names."""
+        """The head of this name, or the first. Raises UnknownModelError with the known names."""
         if name is None:
             return self.heads[0]
         for head in self.heads:
             if head.name == name:
                 return head
-        raise ModelError(
+        raise UnknownModelError(
             f"model '{self.name}' has no output '{name}'; {suggest(name, [head.name for head in self.heads])}"
         )
 
