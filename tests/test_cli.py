@@ -196,7 +196,6 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--model", "smal"), 2, "did you mean 'small'"),
         (("read", "x.jpg", "--head", "fer2012"), 2, "did you mean 'fer2013'"),
         (("read", "x.jpg", "--detector", "yunett"), 2, "did you mean 'yunet'"),
-        (("read", "x.jpg", "--head", "fer"), 1, "fer2013"),
         (("read", "x.jpg", "--format", "parquet"), 2, "--out"),
         (("read", "x.jpg", "--resume"), 2, "--out FILE.jsonl"),
         (("read", "x.jpg", "--workers", "0"), 2, "at least 1"),
