@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from unmask.datasets.base import FaceDataset
+
+# A busy machine takes long over any one example, which says nothing about the code.
+hypothesis.settings.register_profile("unmask", deadline=None)
+hypothesis.settings.load_profile("unmask")
 
 
 @pytest.fixture(scope="session")

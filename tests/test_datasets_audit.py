@@ -73,7 +73,7 @@ def test_fix_keeps_the_test_split() -> None:
     assert fixed_rows(dataset, audit(dataset)).tolist() == [6, 7]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(datasets(max_rows=20, side=3))
 def test_fixed_data_have_nothing_left(dataset: FaceDataset) -> None:
     """Whatever the data: an audit of what is left finds nothing, and every unproblematic picture is still there."""

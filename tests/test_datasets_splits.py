@@ -42,7 +42,7 @@ def test_linked_groups_by_hand() -> None:
     assert sorted(np.flatnonzero(groups == group).tolist() for group in set(groups.tolist())) == together
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(datasets(max_rows=30, side=3), st.sampled_from(["holdout", "kfold"]), st.booleans(), st.integers(0, 99))
 def test_a_group_is_never_parted(dataset: FaceDataset, method: str, stratify: bool, seed: int) -> None:
     """Whatever the data: copies and rows of a subject lie on one side, and the same seed gives the same split."""

@@ -18,7 +18,7 @@ from unmask.datasets.export import WRITERS, write_dataset
 from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import FER2013, FERPLUS
 
-MODEST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MODEST = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def form(name: str) -> str:

@@ -302,7 +302,7 @@ def test_half_pictures_are_refused(kind: str, part: float) -> None:
 
 
 @given(data=st.binary(max_size=200), kind=st.sampled_from(sorted(SOUND)), keep=st.integers(0, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_bytes_give_input_errors(data: bytes, kind: str, keep: int) -> None:
     """Whatever follows a sound beginning, only InputError comes out."""
     try:
@@ -317,7 +317,7 @@ def test_random_bytes_give_input_errors(data: bytes, kind: str, keep: int) -> No
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
     near_the_start=st.booleans(),
 )
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=1200)
 def test_damaged_files_give_input_errors(kind: str, changes: list[tuple[float, int]], near_the_start: bool) -> None:
     """Bytes changed anywhere, and in headers above all, give a picture or InputError, and no warning."""
     data = bytearray(SOUND[kind])
@@ -570,7 +570,7 @@ def test_as_image_holds_the_limit() -> None:
         shape=hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_array_is_an_image_or_an_input_error(array: NDArray[Any]) -> None:
     """Of all dtypes and shapes, only images come out, and nothing but InputError is raised."""
     try:

@@ -108,7 +108,7 @@ def test_another_image_is_refused(image: NDArray[np.uint8]) -> None:
         draw(image, reading_of(grey(), MIDDLE))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(found=st.lists(faces(), max_size=3), source=names, height=st.integers(1, 300), width=st.integers(1, 300))
 def test_any_faces_can_be_drawn(found: list[Face], source: str, height: int, width: int) -> None:
     """Boxes far outside, huge or thinner than a pixel do no harm."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import names, readings
 from test_outputs_writers import ABSTAINED, HAPPY, LABELS, RUNS
@@ -86,7 +86,6 @@ def test_a_film_read_in_long_steps_goes_on(tmp_path: Path) -> None:
     assert past.highest_id == 7
 
 
-@settings(deadline=None)
 @given(run=st.lists(readings(sources=names), max_size=3, unique_by=lambda r: r.source), share=st.floats(0, 1))
 def test_a_file_torn_anywhere(run: list[Reading], share: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Cut at any byte, a file resumed with what is neither done nor begun holds each source whole and once."""
@@ -158,7 +157,6 @@ def typed(text: str, column: Column) -> Any:
     return column.type(text.removeprefix("'")) if text or column.name in ("source", "model") else None
 
 
-@settings(deadline=None)
 @given(run=st.lists(readings(), max_size=3))
 def test_csv_round_trip(run: list[Reading]) -> None:
     """Every cell comes back as it was, text and floats to the last digit."""
@@ -303,7 +301,6 @@ def test_bold_only_where_it_is_wanted(environment: dict[str, str], bold: bool, m
     assert shown.replace("\x1b[1m", "").replace("\x1b[0m", "") == plain
 
 
-@settings(deadline=None)
 @given(run=st.lists(readings(), max_size=2))
 def test_no_name_acts_on_the_terminal(run: list[Reading]) -> None:
     """Control characters and bidirectional overrides in names are escaped."""

@@ -222,7 +222,7 @@ def test_a_stream_of_another_encoding(name: str, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("name", READ_BACK)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(run=st.lists(readings(sources=undecodable_names), max_size=4))
 def test_any_readings_can_be_written(name: str, run: list[Reading], tmp_path: Path) -> None:
     """No valid reading makes a writer fail, or a file that cannot be read."""

@@ -20,7 +20,7 @@ from unmask.studio import Limits, Settings
 
 ALLOWED = {200, 400, 413, 415, 422}
 
-fuzz = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

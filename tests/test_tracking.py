@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -19,7 +19,6 @@ from unmask.faces.tracking import Tracker
 from unmask.readings import Box
 
 
-@settings(deadline=None)
 @given(
     st.tuples(st.integers(0, 4), st.integers(0, 4)).flatmap(
         lambda shape: arrays(np.float64, shape, elements=st.floats(-1, 1, width=16))
