@@ -1,0 +1,188 @@
+"""How much is computed: everything that ``--quick`` makes smaller, in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DataBudget:
+    """Whether near copies are searched for, which takes time with the square of the number of pictures."""
+
+    near_copies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicalBudget:
+    """The classical study.
+
+    Parameters
+    ----------
+    seeds
+        Draws of the study's 700 and 350 images.
+    train, validate
+        Images of each class in a draw.
+    components
+        Eigenfaces that are kept; at most ``7 * train``.
+    better
+        Classifiers by feature that show what the same images can give.
+    whole
+        Classifiers by feature that learn from the whole 80 %.
+    """
+
+    seeds: int = 3
+    train: int = 100
+    validate: int = 50
+    components: int = 300
+    better: Mapping[str, list[str]] = field(default_factory=dict)
+    whole: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Vgg19Budget:
+    """VGG-19 from given weights.
+
+    Parameters
+    ----------
+    rows_per_class, measured
+        Rows of each class to learn from, and rows to measure on; 0 takes all.
+    epochs, frozen_epochs
+        In all, and those in which the body stays as it is.
+    rates
+        Peaks of the learning rate of the frozen epochs that are tried; the best on held-out rows goes on.
+    finder_steps
+        Of each learning-rate finder.
+    holdout
+        Share of the rows to learn from on which rates are compared.
+    batch_size
+        Rows in a step.
+    """
+
+    rows_per_class: int = 0
+    measured: int = 0
+    epochs: int = 15
+    frozen_epochs: int = 3
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    finder_steps: int = 100
+    holdout: float = 0.05
+    batch_size: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBudget:
+    """The study's own network: epochs, and seeds with copies parted (the study) and together (mended)."""
+
+    epochs: int = 40
+    parted: tuple[int, ...] = (0, 1, 2)
+    together: tuple[int, ...] = (0, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class InsideBudget:
+    """Faces over which the layers' statistics are taken."""
+
+    faces: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectsBudget:
+    """Suspect labels: folds whose rows are judged by a network that has not seen them, and its epochs."""
+
+    folds: int = 5
+    epochs: int = 15
+    retrain_epochs: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class FutureBudget:
+    """Future work: epochs on FER+'s votes, and rows and epochs of the comparison of starting weights."""
+
+    votes_epochs: int = 40
+    rows: int = 7000
+    measured: int = 0
+    epochs: int = 8
+    frozen_epochs: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """All of it, with a name and the minutes that each step is expected to take on two cores."""
+
+    name: str
+    data: DataBudget = DataBudget()
+    classical: ClassicalBudget = ClassicalBudget()
+    vgg19: Vgg19Budget = Vgg19Budget()
+    own: OwnBudget = OwnBudget()
+    inside: InsideBudget = InsideBudget()
+    saving: None = None
+    suspects: SuspectsBudget = SuspectsBudget()
+    future: FutureBudget = FutureBudget()
+    minutes: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, step: str) -> dict[str, Any]:
+        """The part of one step as plain data."""
+        part = getattr(self, step)
+        return {} if part is None else dataclasses.asdict(part)
+
+
+QUICK = Budget(
+    name="quick",
+    classical=ClassicalBudget(seeds=3, better={"lbp_histogram": ["svc"], "hog": ["svc"]}),
+    vgg19=Vgg19Budget(
+        rows_per_class=150,
+        measured=700,
+        epochs=2,
+        frozen_epochs=1,
+        rates=(3e-3, 1e-2),
+        finder_steps=20,
+        holdout=0.15,
+        batch_size=32,
+    ),
+    own=OwnBudget(epochs=5, parted=(0,), together=()),
+    inside=InsideBudget(faces=512),
+    suspects=SuspectsBudget(folds=2, epochs=4, retrain_epochs=5),
+    future=FutureBudget(votes_epochs=5, rows=1000, measured=700, epochs=2, frozen_epochs=1),
+    # two cores of an AMD EPYC without bf16, no GPU
+    minutes={
+        "data": 0.2,
+        "classical": 1.5,
+        "vgg19": 3.0,
+        "own": 1.3,
+        "inside": 0.2,
+        "saving": 0.1,
+        "suspects": 2.0,
+        "future": 3.0,
+    },
+)
+"""Minutes: small samples and few epochs, every figure from real data all the same."""
+
+FULL = Budget(
+    name="full",
+    data=DataBudget(near_copies=True),
+    classical=ClassicalBudget(
+        seeds=10,
+        better={
+            "lbp_histogram": ["forest", "svc"],
+            "hog": ["forest", "linear_svc", "svc"],
+            "words_mirrored": ["ridge", "svc"],
+        },
+        whole={"pca": ["pca_svc"], "lbp_histogram": ["logistic"], "hog": ["logistic", "pca_svc"]},
+    ),
+    # two cores with bf16 (AVX-512); without it VGG-19 takes five times as long
+    minutes={
+        "data": 0.5,
+        "classical": 20.0,
+        "vgg19": 50.0,
+        "own": 25.0,
+        "inside": 0.3,
+        "saving": 0.2,
+        "suspects": 12.0,
+        "future": 25.0,
+    },
+)
+"""The study at its full length."""
+
+BUDGETS: Mapping[str, Budget] = {budget.name: budget for budget in (QUICK, FULL)}
