@@ -60,7 +60,8 @@ def padding(network: StudyNetwork, faces: NDArray[np.uint8]) -> Lesson:
     sizes: dict[str, tuple[int, int]] = {}
 
     def watch(name: str, module: nn.Module, given: Tensor, output: Tensor) -> None:
-        sizes[name] = (given.shape[-1], module.stride[0])  # type: ignore[assignment] # a convolution's is a tuple
+        assert isinstance(module, nn.Conv2d)
+        sizes[name] = (given.shape[-1], module.stride[0])
 
     x = pixels_of(faces)
     with watched(network, nn.Conv2d, watch):
@@ -83,7 +84,12 @@ def padding(network: StudyNetwork, faces: NDArray[np.uint8]) -> Lesson:
             ink = "white" if value > taps.max() / 2 else "black"
             right.text(column, row, f"{value:.3f}", ha="center", va="center", color=ink)
         right.set(xticks=[], yticks=[], title="Last convolution:\nspread of each tap")
-    return figure, {"shares": shares, "difference": difference, "taps": taps.tolist(), "unseen": 8 * weight[..., 0, 0].numel()}
+    return figure, {
+        "shares": shares,
+        "difference": difference,
+        "taps": taps.tolist(),
+        "unseen": 8 * weight[..., 0, 0].numel(),
+    }
 
 
 def touching(side: int, step: int) -> float:

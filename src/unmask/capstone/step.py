@@ -58,13 +58,14 @@ class Result:
     data
         Everything else that the report says.
     left_out
-        What was not done, each in a sentence that says what is missing and how to get it.
+        What was not done, by the key of its row or the step's name: a sentence that says what is missing and how to
+        get it.
     """
 
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
     figures: dict[str, FigureFile] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -212,8 +213,9 @@ def carried_out(step: Step, context: Context) -> Result:
         write_whole(context.folder / SPENT, json.dumps(clock()) + "\n")
         raise
     result.seconds, result.cpu_seconds = clock()["seconds"], clock()["cpu_seconds"]
-    write_whole(context.folder / RESULT, json.dumps(result.to_json(), indent=1) + "\n")
-    return result
+    content = json.dumps(result.to_json(), indent=1) + "\n"
+    write_whole(context.folder / RESULT, content)
+    return Result.from_json(json.loads(content))  # as every later run reads it
 
 
 def _spent(folder: Path) -> dict[str, float]:

@@ -116,9 +116,7 @@ def eighty_twenty(dataset: FaceDataset, *, together: bool, seed: int) -> FaceDat
     """
     training = dataset.split(TRAINING)
     labelled = training.select(training.labels != UNLABELLED)
-    held = (
-        holdout_mask(labelled.groups, 0.2, seed=seed) if together else study_holdout(len(labelled), seed=seed)
-    )
+    held = holdout_mask(labelled.groups, 0.2, seed=seed) if together else study_holdout(len(labelled), seed=seed)
     return dataclasses.replace(labelled, splits=np.where(held, VALIDATION, TRAINING))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 
@@ -82,13 +83,13 @@ def made_plan(budget: ClassicalBudget) -> Plan:
     )
 
 
-def _cell(table: dict[str, list[dict[str, float]]] | None, feature: str, classifier: str) -> dict[str, float] | None:
+def _cell(table: dict[str, Any] | None, feature: str, classifier: str) -> dict[str, Any] | None:
     cells = [] if table is None else table["cells"]
     found = [cell for cell in cells if (cell["feature"], cell["classifier"]) == (feature, classifier)]
     return found[0] if found else None
 
 
-def _draw(context: Context, result: Result, split: FaceDataset, tables: dict[str, dict[str, object]]) -> None:
+def _draw(context: Context, result: Result, split: FaceDataset, tables: dict[str, Any]) -> None:
     training = split.split("Training")
     components = min(context.budget.classical.components, len(training))
     faces = Eigenfaces(components=components).fit(training.images)

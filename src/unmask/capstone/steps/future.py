@@ -27,9 +27,9 @@ def run(context: Context) -> Result:
     _face_weights(context, result)
     _better_model(context, result)
     _film(context, result)
-    result.left_out.append(
-        "Other data sets of higher resolution (RAF-DB, AffectNet, folders of pictures) are loaded by the same commands, "
-        "such as unmask train --data FOLDER; none was given here."
+    result.left_out["future.data"] = (
+        "Data sets of higher resolution (RAF-DB, AffectNet, folders of pictures) are loaded by the same commands, "
+        "such as unmask train --data FOLDER; the study's own figures are about FER2013 alone."
     )
     return result
 
@@ -38,7 +38,9 @@ def _better_labels(context: Context, result: Result) -> None:
     """The same network, the same rows, the same recipe: FER2013's labels against FER+'s votes."""
     votes = context.inputs.find("votes")
     if votes is None:
-        result.left_out.append("Better labels: FER+'s votes were not given; name fer2013new.csv with --ferplus.")
+        result.left_out["future.votes"] = (
+            "Better labels: FER+'s votes were not given; name fer2013new.csv with --ferplus."
+        )
         return
     training = context.dataset.select(context.dataset.splits == "Training")
     voted = eighty_twenty(join(training, votes), together=True, seed=0)
@@ -53,14 +55,19 @@ def _better_labels(context: Context, result: Result) -> None:
         own = done.answers(voted).figures()
         measured[head]["fer2013_accuracy"] = own["accuracy"]
     names = {"fer2013": "FER2013's labels", "ferplus": "FER+'s votes"}
-    compared = compare(answers["ferplus"].right, answers["fer2013"].right, first=names["ferplus"], second=names["fer2013"])
+    compared = compare(
+        answers["ferplus"].right, answers["fer2013"].right, first=names["ferplus"], second=names["fer2013"]
+    )
     result.data["labels"] = {"figures": measured, "comparison": compared.to_json()}
     result.value(
         "future.votes",
         measured["ferplus"]["accuracy"],
         protocol=f"the own network, {epochs} epochs, against FER+'s majority on the 20 %",
         seeds=[0],
-        mended={"quantity": "learned from FER2013's labels, measured the same way", "value": measured["fer2013"]["accuracy"]},
+        mended={
+            "quantity": "learned from FER2013's labels, measured the same way",
+            "value": measured["fer2013"]["accuracy"],
+        },
     )
 
 
@@ -71,11 +78,16 @@ def _face_weights(context: Context, result: Result) -> None:
         "faces": ("mobilenet_face", context.inputs.find("faces")),
     }
     if beginnings["ImageNet"][1] is None:
-        result.left_out.append(f"Weights from ImageNet to compare with are not on this machine; {MOBILENET_HINT}.")
+        result.left_out["future.imagenet"] = (
+            f"MobileNetV2's ImageNet weights are not on this machine; {MOBILENET_HINT}."
+        )
     if beginnings["faces"][1] is None:
-        result.left_out.append("Weights trained on faces were not given; name a MobileNetV1's with --face-weights.")
+        result.left_out["future.faces"] = (
+            "Weights trained on faces were not given; name a MobileNetV1's with --face-weights."
+        )
     there = {name: (recipe, path) for name, (recipe, path) in beginnings.items() if path is not None}
     if not there:
+        result.left_out["future.scratch"] = "Without weights to compare with, nothing was trained from nothing."
         return
     budget = context.budget.future
     split = part(eighty_twenty(context.dataset, together=True, seed=0), rows=budget.rows, measured=budget.measured)
@@ -122,7 +134,9 @@ def _interval(done: Run, split: FaceDataset) -> dict[str, Any]:
 def _better_model(context: Context, result: Result) -> None:
     """The model inside the package beside the study's own network, on PublicTest, which neither has learned from."""
     if not (context.dataset.splits == "PublicTest").any():
-        result.left_out.append("The model inside the package is measured on PublicTest, which this data does not have.")
+        result.left_out["future.small"] = (
+            "The model inside the package is measured on PublicTest, which this data does not have."
+        )
         return
     own = context.results["own"]
     small = Classifier.load(threads=2)
@@ -142,7 +156,10 @@ def _better_model(context: Context, result: Result) -> None:
         figures["accuracy"],
         interval=evaluation.intervals["accuracy"].to_json(),
         protocol=f"{small.card.identity}, {small.card.parameters:,} parameters, PublicTest, one view",
-        mended={"quantity": "without rows whose pixels stand in Training", "value": figures["deduplicated"]["accuracy"]},
+        mended={
+            "quantity": "without rows whose pixels stand in Training",
+            "value": figures["deduplicated"]["accuracy"],
+        },
     )
 
 
@@ -150,7 +167,7 @@ def _film(context: Context, result: Result) -> None:
     """A film read frame by frame: who is seen, for how long, and the timeline."""
     film = context.inputs.find("film")
     if film is None:
-        result.left_out.append("Expressions in video: no film was given; name one with --film (unmask read reads more).")
+        result.left_out["future.film"] = "Expressions in video: no film was given; name one with --film."
         return
     import unmask
     from unmask.timeline.people import FilmSummary

@@ -82,9 +82,7 @@ def _maps(
         context.keep(result, f"{name}maps_{number}.png", png(map_mosaic(maps)), caption, shows_faces=shows_faces)
 
 
-def _lessons(
-    context: Context, result: Result, network: StudyNetwork, held: FaceDataset, mean: np.ndarray
-) -> None:
+def _lessons(context: Context, result: Result, network: StudyNetwork, held: FaceDataset, mean: np.ndarray) -> None:
     some = np.random.default_rng(0).permutation(len(held))[: context.budget.inside.faces]
     faces, labels = held.images[some], held.labels[some]
     made = {
@@ -96,11 +94,11 @@ def _lessons(
         "residual": lessons.residual(network, faces, labels),
     }
     captions = {
-        "stride": "The same kernel at every pixel and at every second: the second map is every second place of the first.",
+        "stride": "The same kernel at every pixel and at every second one: the small map is the large one thinned out.",
         "padding": "Small maps are mostly border. In the last convolution only the middle tap ever meets a face.",
         "relu": "Where a kernel finds nothing, ReLU writes 0 and keeps nothing of how little it was.",
         "pooling": "Of each channel's four places only the largest goes on.",
-        "batch_norm": "Channels of very different size are brought to one scale, so that the next layer hears all of them.",
+        "batch_norm": "Channels of very different size are brought to one scale, so that the next layer hears all.",
         "residual": "A block adds a correction to what passes through; taking one away shows what it was worth.",
     }
     result.data["lessons"] = {name: numbers for name, (_, numbers) in made.items()}

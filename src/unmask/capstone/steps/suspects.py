@@ -137,7 +137,9 @@ def _against_votes(
     """How often ten other people doubt the same labels."""
     votes = context.inputs.find("votes")
     if votes is None:
-        result.left_out.append("Whether people doubt the same labels needs FER+'s votes; name them with --ferplus.")
+        result.left_out["suspects.votes"] = (
+            "Whether people doubt the same labels needs FER+'s votes; name fer2013new.csv with --ferplus."
+        )
         return
     voted = join(context.dataset, votes).votes
     assert voted is not None

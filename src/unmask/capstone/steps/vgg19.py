@@ -29,7 +29,7 @@ def run(context: Context) -> Result:
     result, budget = Result(), context.budget.vgg19
     weights = context.inputs.find("weights")
     if weights is None:
-        result.left_out.append(f"VGG-19 needs its ImageNet weights, which are not on this machine; {VGG19_HINT}.")
+        result.left_out["vgg19"] = f"VGG-19 needs its ImageNet weights, which are not on this machine; {VGG19_HINT}."
         return result
     result.data["weights"] = what_it_is(weights)
     split = part(
