@@ -120,8 +120,8 @@ def page(report: Mapping[str, Any], done: Done) -> str:
 
 def _quick_note() -> Html:
     return Html(
-        '<p class="quick"><strong>Quick.</strong> Small samples and few epochs: every figure is made from real data, but '
-        "the accuracies of networks are those of a beginning. Without <code>--quick</code> the study runs at full "
+        '<p class="quick"><strong>Quick.</strong> Small samples and few epochs: every figure is made from real data, '
+        "but the accuracies of networks are those of a beginning. Without <code>--quick</code> the study runs at full "
         "length.</p>\n"
     )
 
