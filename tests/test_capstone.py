@@ -258,7 +258,7 @@ def test_publishing_leaves_faces_out(done: Done, report: dict[str, Any], out: Pa
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """From train.csv without Usage: runs, says what is left out; --check prints the rows and fails on what differs."""
-    monkeypatch.setitem(budgets.BUDGETS, "quick", TINY)  # type: ignore[arg-type] # the mapping is a dict
+    monkeypatch.setitem(budgets.BUDGETS, "quick", TINY)
     training = bars().split("Training")
     data = write_csv(training, tmp_path / "train.csv")
     lines = [line.rpartition(",")[0] for line in data.read_text().splitlines()]

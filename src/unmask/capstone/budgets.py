@@ -49,10 +49,12 @@ class Vgg19Budget:
     ----------
     rows_per_class, measured
         Rows of each class to learn from, and rows to measure on; 0 takes all.
-    epochs, frozen_epochs
-        In all, and those in which the body stays as it is.
-    rates
-        Peaks of the learning rate of the frozen epochs that are tried; the best on held-out rows goes on.
+    frozen_epochs, epochs
+        Those in which the body stays as it is, and those after them in which everything learns.
+    frozen_rates, rates
+        Peaks of the learning rate that are tried in the two; the best on held-out rows goes on.
+    tried_epochs
+        After how many of ``epochs`` the rates are compared.
     finder_steps
         Of each learning-rate finder.
     holdout
@@ -63,9 +65,11 @@ class Vgg19Budget:
 
     rows_per_class: int = 0
     measured: int = 0
-    epochs: int = 15
     frozen_epochs: int = 3
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    epochs: int = 12
+    frozen_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    tried_epochs: int = 3
     finder_steps: int = 100
     holdout: float = 0.05
     batch_size: int = 64
@@ -89,10 +93,21 @@ class InsideBudget:
 
 @dataclass(frozen=True, slots=True)
 class SuspectsBudget:
-    """Suspect labels: folds whose rows are judged by a network that has not seen them, and its epochs."""
+    """Suspect labels.
+
+    Parameters
+    ----------
+    folds, epochs
+        Folds whose rows are judged by a network that was trained on the others, and its epochs.
+    dropped
+        Share of the rows, the most doubted ones, that a second training leaves out.
+    retrain_epochs
+        Of that training, and of the one that it is compared with.
+    """
 
     folds: int = 5
     epochs: int = 15
+    dropped: float = 0.1
     retrain_epochs: int = 40
 
 
@@ -134,9 +149,11 @@ QUICK = Budget(
     vgg19=Vgg19Budget(
         rows_per_class=150,
         measured=700,
-        epochs=2,
-        frozen_epochs=1,
-        rates=(3e-3, 1e-2),
+        frozen_epochs=2,
+        epochs=1,
+        frozen_rates=(3e-3, 1e-2),
+        rates=(2e-4,),
+        tried_epochs=1,
         finder_steps=20,
         holdout=0.15,
         batch_size=32,
@@ -175,7 +192,7 @@ FULL = Budget(
     minutes={
         "data": 0.5,
         "classical": 20.0,
-        "vgg19": 50.0,
+        "vgg19": 65.0,
         "own": 25.0,
         "inside": 0.3,
         "saving": 0.2,

@@ -137,14 +137,15 @@ def pooling(network: StudyNetwork, face: NDArray[np.uint8], faces: NDArray[np.ui
     shares = (winners / winners.sum()).tolist()
     loudest = one[0].flatten(1).std(dim=1).argsort(descending=True)[:12]
     with plots.style():
-        figure, (left, right) = plots.new_figure(7.6, 2.8, columns=2, gridspec_kw={"width_ratios": [1.6, 1]})
-        strip = np.full((2, 12 * 3 - 1), np.nan)
+        figure, (left, right) = plots.new_figure(7.6, 2.8, columns=2, gridspec_kw={"width_ratios": [1.3, 1]})
+        sheet = np.full((3 * 3 - 1, 4 * 3 - 1), np.nan)
         for place, channel in enumerate(loudest.tolist()):
-            strip[:, 3 * place : 3 * place + 2] = one[0, channel].numpy()
-        left.imshow(strip, cmap="gray")
-        for place, channel in enumerate(loudest.tolist()):
-            row, column = divmod(int(one[0, channel].argmax()), 2)
-            left.plot(3 * place + column, row, "o", color=ORANGE, markersize=5)
+            top, start = 3 * (place // 4), 3 * (place % 4)
+            values = one[0, channel].numpy()
+            sheet[top : top + 2, start : start + 2] = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+            row, column = divmod(int(values.argmax()), 2)
+            left.plot(start + column, top + row, "o", color=ORANGE, markersize=6)
+        left.imshow(sheet, cmap="gray")
         left.set(xticks=[], yticks=[], title="Twelve channels of 2 x 2; a dot is what pooling keeps")
         left.spines[:].set_visible(False)
         right.bar(range(4), shares, color=BLUE)
@@ -212,8 +213,8 @@ def residual(network: StudyNetwork, faces: NDArray[np.uint8], labels: NDArray[np
         left.bar(place - 0.2, carried, 0.38, color=GREY, label="carried on")
         left.bar(place + 0.2, added, 0.38, color=BLUE, label="added by the block")
         left.set_xticks(place, list(blocks))
-        left.set(ylabel="root mean square", title="Input and what is added to it")
-        left.legend()
+        left.set(ylabel="root mean square", title="Input and what is added to it", ylim=(0, 1.3 * max(carried + added)))
+        left.legend(loc="upper center", ncols=2)
         drawn = right.bar(place, list(without.values()), color=BLUE)
         right.bar_label(drawn, labels=[f"{value:.2f}" for value in without.values()], padding=2, fontsize=7.5)
         right.axhline(whole, color=GREY, linestyle="--", linewidth=1)

@@ -165,7 +165,7 @@ ROWS: tuple[Published, ...] = (
     Published("vgg19.vgg19_losses", "VGG-19", "Top losses with Grad-CAM", judged="shown"),
     Published("suspects.share", "Cleaning?", "Labels that are suspect"),
     Published("suspects.votes", "Cleaning?", "Suspects whose label FER+'s taggers reject"),
-    Published("suspects.gain", "Cleaning?", "Accuracy gained by leaving them out"),
+    Published("suspects.gain", "Cleaning?", "Accuracy gained by leaving the most doubted out"),
     Published("inside.lesson_stride", "Own model", "Stride", judged="shown"),
     Published("inside.lesson_padding", "Own model", "Padding", judged="shown"),
     Published("inside.lesson_relu", "Own model", "ReLU", judged="shown"),

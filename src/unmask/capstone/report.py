@@ -162,8 +162,8 @@ def _rows(rows: list[dict[str, Any]]) -> list[Html]:
                 Html(f'<a href="#{row["step"]}">{text(row["part"])}</a>') if row["part"] != part else "",
                 row["quantity"],
                 in_words(row["study"]),
-                Html(_ours(row)),
-                Html(f'<span class="verdict {_KINDS[row["verdict"]]}">{text(row["verdict"])}</span>'),
+                _ours(row),
+                _verdict(row),
                 "" if mended is None else f"{in_words(mended['value'])}: {mended['quantity']}",
             ]
         )
@@ -180,10 +180,17 @@ def _rows(rows: list[dict[str, Any]]) -> list[Html]:
     return [Html(f'<div class="rows">{table}</div>'), notes]
 
 
+def _verdict(row: Mapping[str, Any]) -> Html:
+    said = text(row["verdict"])
+    if row["verdict"] == SHOWN:
+        said = f'<a href="#{row["step"]}">{said}</a>'
+    return Html(f'<span class="verdict {_KINDS[row["verdict"]]}">{said}</span>')
+
+
 def _ours(row: Mapping[str, Any]) -> str:
     if row["verdict"] == SHOWN:
-        return "below"
-    words = text(in_words(row["ours"]))
+        return ""
+    words = in_words(row["ours"])
     if row["std"] is not None:
         words += f" ± {row['std']:.3f}"
     elif row["interval"]:
@@ -222,7 +229,9 @@ a { color: inherit; text-decoration-color: var(--soft); text-underline-offset: .
 .quick { padding: .5rem .75rem; border: 2px solid #d55e00; border-radius: .25rem; }
 nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none;
   font-size: .9375rem; }
-.rows td { text-align: left; vertical-align: top; }
+.rows td, .rows th, .words td, .words th { text-align: left; vertical-align: top; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 0 1.5rem; }
+.beside img { width: 100%; }
 .rows th[scope=row] { vertical-align: top; }
 .rows td:nth-child(2) { min-width: 11rem; }
 .rows td:nth-child(6) { min-width: 14rem; color: var(--soft); }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.capstone.step import Result
-from unmask.pages import Html, figure, gallery, paragraph
+from unmask.pages import Html, figure, gallery, paragraph, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class Kept:
                 parts.append(figure(content, alt=listed.caption, caption=caption, width=listed.width or None))
         return Html("".join(parts))
 
+    def beside(self, *names: str) -> Html:
+        """The same, side by side where there is room."""
+        return Html(f'<div class="beside">{self.shown(*names)}</div>\n')
+
     def tiles(self, name: str, captions: Sequence[str], *, side: int) -> Html:
         """The pictures of a strip, each with its line of text."""
         content = self.content(name)
@@ -81,6 +85,11 @@ def tiles_of(strip: bytes) -> list[bytes | NDArray[np.uint8]]:
     pixels = np.asarray(Image.open(io.BytesIO(strip)))
     side = len(pixels)
     return [jpeg(pixels[:, start : start + side], quality=85) for start in range(0, pixels.shape[1], side)]
+
+
+def words_table(head: Sequence[object], rows: Sequence[Sequence[object]], *, caption: str = "") -> Html:
+    """A table whose cells are words, which begin at the same place."""
+    return Html(f'<div class="words">{table(head, rows, caption=caption)}</div>\n')
 
 
 def per_cent(share: float, digits: int = 1) -> str:

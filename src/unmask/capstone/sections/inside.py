@@ -19,12 +19,14 @@ def parts(kept: Kept) -> list[Html]:
                 "the first block one can still see the face: edges, light, dark. With each block the maps get "
                 f"smaller and say less where and more what. {silent} of the {channels} maps are silent for this face."
             ),
-            kept.shown("heat", "maps_1", "maps_2", "maps_3", "maps_4"),
+            kept.shown("heat"),
+            kept.beside("maps_1", "maps_2", "maps_3", "maps_4"),
             level=3,
         ),
         section(
             "The mean surprised face",
-            kept.shown("mean_maps_1", "mean_maps_2", "mean_maps_3", "mean_maps_4", "filters"),
+            kept.beside("mean_maps_1", "mean_maps_2", "mean_maps_3", "mean_maps_4"),
+            kept.shown("filters"),
             level=3,
         ),
         *[

@@ -12,7 +12,7 @@ def parts(kept: Kept) -> list[Html]:
     figures, row = kept.data["own"], kept.result.values["own.accuracy"]
     low, high = row["interval"]
     words = (
-        f"Trained on 80 % and measured on 20 %, {len(row['draws'])} split(s) drawn plainly as the study did: "
+        f"Trained on 80 % and measured on 20 %, drawn plainly as the study did ({_splits(len(row['draws']))}): "
         f"{per_cent(row['value'])} on average, where the study has 61 %. On the first split the 95 % interval is "
         f"{per_cent(low)} to {per_cent(high)}, macro-F1 {figures['macro_f1']:.3f}."
     )
@@ -35,13 +35,16 @@ def parts(kept: Kept) -> list[Html]:
                 caption=f"The own network, first split: {figures['n']:,} rows",
                 sprites=kept.content("own_cells"),
             ),
-            kept.shown("own_confusion"),
             level=3,
         ),
         section("Top losses", kept.tiles("own_losses", loss_captions(figures["top_losses"]), side=96), level=3),
         section("How far the scores can be trusted", kept.shown("own_reliability"), level=3),
         section("Layer by layer", *_layers(kept), level=3),
     ]
+
+
+def _splits(count: int) -> str:
+    return "one split" if count == 1 else f"{count} splits"
 
 
 def _runs(kept: Kept) -> Html:
@@ -68,6 +71,7 @@ def _runs(kept: Kept) -> Html:
 
 def _layers(kept: Kept) -> list[Html]:
     head, *rows = kept.data["layers"]
+    rows = [row for row in rows if row[1] not in ("relu", "dropout", "flatten")]
     unseen, mended = kept.value("own.unseen"), kept.result.values["own.unseen"]["mended"]
     return [
         paragraph(
@@ -76,5 +80,5 @@ def _layers(kept: Kept) -> list[Html]:
             "to 0 and gets the same answers. Mended: a 1 x 1 convolution there computes the same with "
             f"{mended['value']:,} parameters."
         ),
-        table(head, rows, best=[len(rows) - 1]),
+        table(head, rows, best=[len(rows) - 1], caption="Without ReLU, dropout and flattening, which learn nothing"),
     ]

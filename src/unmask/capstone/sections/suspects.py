@@ -55,9 +55,10 @@ def _retrained(kept: Kept) -> list[Html]:
     gain = kept.value("suspects.gain")
     votes = [run["votes"] for run in kept.data["retrained"].values()]
     words = (
-        "The same recipe, trained with and without the suspects and measured on the same rows with their own, "
-        f"uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {abs(100 * gain):.1f} points. Labels that "
-        "are wrong in training are wrong in the same way where it is measured, so this figure alone cannot settle it."
+        "The same recipe, trained with and without the rows that are doubted most, and measured on the same rows "
+        f"with their own, uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {abs(100 * gain):.1f} "
+        "points. Labels that are wrong in training are wrong in the same way where it is measured, so this figure "
+        "alone cannot settle it."
     )
     if votes[0] is not None:
         change = votes[1] - votes[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
 from unmask.capstone.published import CONFUSION, LABELS
-from unmask.capstone.sections import Kept, loss_captions, per_cent
+from unmask.capstone.sections import Kept, loss_captions, per_cent, words_table
 from unmask.pages import Html, paragraph, section, table
 
 
@@ -29,7 +29,7 @@ def parts(kept: Kept) -> list[Html]:
         ),
         paragraph(f"The weights here: {data['weights']}.", kind="about"),
         section("Which rate", *_rates(kept), level=3),
-        section("Losses by epoch", _history(kept), kept.shown("curves"), level=3),
+        section("Losses by epoch", _history(kept), kept.beside("curves", "tuning"), level=3),
         section("Confusion", *_confusion(kept), level=3),
         *study,
         section("Most confused", _pairs(kept), level=3),
@@ -53,41 +53,44 @@ def parts(kept: Kept) -> list[Html]:
 
 
 def _rates(kept: Kept) -> list[Html]:
-    data = kept.data
-    rows = [
-        [
-            f"{one['rate']:g}",
-            *(f"{one['history'][-1].get(key, float('nan')):.3f}" for key in ("train_loss", "holdout_loss")),
-        ]
-        for one in data["tuning"]
-    ]
-    best = [one["rate"] for one in data["tuning"]].index(data["best_rate"])
-    finder = data["finder"]
+    data, finder = kept.data, kept.data["finder"]
+    rows: list[list[str]] = []
+    best: list[int] = []
+    for stage, name in (("frozen", "head alone"), ("unfrozen", "everything")):
+        for one in data["tuning"][stage]:
+            last = one["history"][-1]
+            if one["rate"] == data["best_rate"][stage]:
+                best.append(len(rows))
+            losses = (f"{last['train_loss']:.3f}", f"{last['holdout_loss']:.3f}")
+            rows.append([name, f"{one['rate']:g}", str(last["epoch"]), *losses])
     return [
         paragraph(
             "The finder lets the rate grow until the loss explodes; a good peak is some way before that. It suggests "
             f"{finder['frozen']:.2g} with the body frozen and {finder['unfrozen']:.2g} with everything learning. Then "
-            "rates are tried on the head alone and compared on rows that are held out of the 80 %, never on the 20 % "
-            "that is measured on: the study tunes and reports on the same rows."
+            "rates are tried and compared on rows that are held out of the 80 %, never on the 20 % that is measured "
+            "on: the study tunes and reports on the same rows."
         ),
-        kept.shown("finder_frozen", "finder_unfrozen"),
+        kept.beside("finder_frozen", "finder_unfrozen"),
         table(
-            ["peak of the rate", "training loss", "held-out loss"], rows, caption="After the frozen epochs", best=[best]
+            ["what learns", "peak of the rate", "epochs", "training loss", "held-out loss"],
+            rows,
+            caption="Rates that were tried; the bold ones went on",
+            best=best,
         ),
-        kept.shown("tuning") if len(data["tuning"][0]["history"]) > 1 else Html(""),
     ]
 
 
 def _history(kept: Kept) -> Html:
     rows = [
         [
-            str(record["epoch"]),
+            f"{name} {record['epoch']}",
             f"{record['train_loss']:.3f}",
-            f"{record.get('holdout_loss', float('nan')):.3f}",
-            per_cent(record.get("holdout_fer2013", float("nan"))),
+            f"{record['holdout_loss']:.3f}",
+            per_cent(record["holdout_fer2013"]),
             f"{record['seconds']:,.0f}",
         ]
-        for record in kept.data["history"]
+        for stage, name in (("frozen", "head alone"), ("unfrozen", "everything"))
+        for record in kept.data["history"][stage]
     ]
     return table(["epoch", "training loss", "held-out loss", "held-out accuracy", "seconds"], rows)
 
@@ -119,4 +122,4 @@ def _pairs(kept: Kept) -> Html:
         [str(place), said, f"{pair['actual']}, read as {pair['predicted']}: {pair['count']}"]
         for place, (said, pair) in enumerate(zip(study, ours, strict=False), start=1)
     ]
-    return table(["", "the study", "ours"], rows)
+    return words_table(["", "the study", "ours"], rows)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 from unmask.capstone.budgets import ClassicalBudget
 from unmask.capstone.measured import jpeg
@@ -20,6 +21,7 @@ from unmask.classical.results import collect
 from unmask.classical.run import Study
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
+from unmask.explain.drawing import greys
 
 RANKS = (0, 1, 2, 3, 5, 8, 12, 20, 35, 50, 75, 100, 150, 200, 300)
 """Eigenfaces with which the slider rebuilds faces; 0 is the mean face."""
@@ -37,6 +39,9 @@ def run(context: Context) -> Result:
     cells = study.cells(tables)
     context.say(f"  {len(cells)} cells, {sum(study.result(cell) is not None for cell in cells)} of them done before")
     study.run(tables, lambda line, finished: context.notify("cell", {"line": line, "finished": finished}))
+    if context.jobs > 1:
+        # The processes would wait for more work, hold their memory, and their time would not be counted.
+        get_reusable_executor().shutdown(wait=True)
     tables_of = json.loads(json.dumps(collect(study, tables)["tables"]))
     result.data["tables"] = tables_of
     seeds = list(range(budget.seeds))
@@ -58,7 +63,7 @@ def run(context: Context) -> Result:
             mended=None
             if mended is None
             else {
-                "quantity": f"{mended['feature']}, {mended['classifier']}, on the same images",
+                "quantity": f"{mended['feature'].replace('_', ' ')}, {mended['classifier']}, on the same images",
                 "value": mended["accuracy"],
             },
         )
@@ -100,7 +105,7 @@ def _draw(context: Context, result: Result, split: FaceDataset, tables: dict[str
         str(count): float(faces.explained_[:count].sum()) for count in RANKS if 0 < count <= components
     }
     examples = training.images[[int((training.labels == code).argmax()) for code in range(SHOWN_FACES)]]
-    mean = np.rint(faces.mean_face_).astype(np.uint8)
+    mean = greys(faces.mean_face_)
     labels = [str(label) for label in training.taxonomy.labels]
     draw = context.draw
     caption = "The mean face and the first eigenfaces, with the share of the variance that each explains."
@@ -119,7 +124,7 @@ def _draw(context: Context, result: Result, split: FaceDataset, tables: dict[str
     draw(result, "lbp", pictures.lbp_before_after(examples, labels), caption, shows_faces=True, pixels=True)
     means = np.stack([training.images[training.labels == code].mean(axis=0) for code in range(SHOWN_FACES)])
     caption = "The mean face of each class, and below it its local binary patterns."
-    mean_figure = pictures.lbp_before_after(np.rint(means).astype(np.uint8), labels)
+    mean_figure = pictures.lbp_before_after(np.stack([greys(one) for one in means]), labels)
     draw(result, "lbp_of_means", mean_figure, caption, pixels=True)
     caption = "What grid histograms keep and pixels lose: how often each pattern stands in the mean face."
     draw(result, "lbp_histogram", pictures.lbp_histogram(mean), caption)

@@ -14,6 +14,8 @@ from unmask.datasets.describe import agreement, describe
 from unmask.datasets.describe_page import agreement_plot, histogram, mean_faces, sample_grid
 from unmask.datasets.ferplus import join
 from unmask.datasets.splits import eighty_twenty
+from unmask.explain.drawing import greys
+from unmask.expressions import FER2013, Expression
 from unmask.training.config import load_config
 from unmask.training.pictures import gallery, recipe_gallery
 
@@ -76,14 +78,11 @@ def _draw(context: Context, result: Result, training: FaceDataset) -> None:
         pixels=True,
     )
     context.draw(result, "mean_faces", mean_faces(training), "The mean of all faces of each class.", pixels=True)
-    mean = np.rint(training.images.mean(axis=0, dtype=np.float64)).astype(np.uint8)
-    context.draw(
-        result,
-        "augmentation",
-        gallery(mean),
-        "Each ingredient of the augmentation alone, stronger than in training, on the mean face.",
-        pixels=True,
-    )
+    caption = "Each ingredient of the augmentation alone, stronger than in training, on"
+    face = training.images[int((training.labels == FER2013.code(Expression.HAPPY)).argmax())]
+    context.draw(result, "augmentation", gallery(face), f"{caption} one face.", shows_faces=True, pixels=True)
+    mean = greys(training.images.mean(axis=0, dtype=np.float64))
+    context.draw(result, "augmented_mean", gallery(mean), f"{caption} the mean face.", pixels=True)
     used = load_config(recipe("study_net.toml")).augmentation
     faces = training.images[np.unique(training.labels, return_index=True)[1][-4:]]
     context.draw(

@@ -12,7 +12,7 @@ from unmask.capstone.training import network_of
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
 from unmask.explain import Explanation, explain, open_network
-from unmask.explain.drawing import filter_mosaic, map_mosaic
+from unmask.explain.drawing import filter_mosaic, greys, map_mosaic
 from unmask.explain.page import heat_picture, png
 from unmask.expressions import FER2013, Expression
 from unmask.models import Classifier
@@ -47,7 +47,7 @@ def run(context: Context) -> Result:
         width=192,
     )
     surprise = FER2013.code(Expression.SURPRISE)
-    mean = np.rint(held.images[held.labels == surprise].mean(axis=0)).astype(np.uint8)
+    mean = greys(held.images[held.labels == surprise].mean(axis=0))
     _maps(
         context,
         result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from unmask.training.config import TrainConfig
 from unmask.training.finder import RateCurve, find_rate
 from unmask.training.fit import Trainer
 from unmask.training.pictures import curves
+from unmask.writing import write_whole
 
-RECIPE_EPOCHS, RECIPE_RISE = 15, 4
+Tried = dict[float, list[dict[str, Any]]]
+"""History by the peak of the rate."""
 
 
 def run(context: Context) -> Result:
-    """Find rates, tune, train, measure; without weights say what is missing."""
+    """Find rates, tune the head, unfreeze, tune again, train, measure; without weights say what is missing."""
     result, budget = Result(), context.budget.vgg19
     weights = context.inputs.find("weights")
     if weights is None:
@@ -37,50 +40,57 @@ def run(context: Context) -> Result:
         rows_per_class=budget.rows_per_class,
         measured=budget.measured,
     )
-    configs = {rate: config_of(budget, weights, rate) for rate in budget.rates}
-    tried = {rate: _frozen_part(context, config, split, f"rate-{rate:g}") for rate, config in configs.items()}
-    result.data["tuning"] = [
-        {"rate": rate, "history": history, "holdout_loss": history[-1].get("holdout_loss")}
-        for rate, (_, history) in tried.items()
-    ]
-    best = min(configs, key=lambda rate: tried[rate][1][-1].get("holdout_loss", rate))
-    result.data["best_rate"] = best
-    found = _finders(context, tried[best][0], budget)
-    for name, curve in found.items():
-        caption = f"Learning-rate finder, {name}: the loss while the rate grows."
-        context.draw(result, f"finder_{name}", curve.plot(), caption)
-    result.data["finder"] = {name: curve.suggestion for name, curve in found.items()}
-    done = train(context, configs[best], split, f"rate-{best:g}")
-    result.data["history"] = done.history
-    context.draw(result, "curves", curves(done.history), "Loss by epoch; the first epochs train the head alone.")
-    series = {
-        f"rate {rate:g}": ([r["epoch"] for r in h], [r["holdout_loss"] for r in h])
-        for rate, (_, h) in tried.items()
-        if "holdout_loss" in h[-1]
+    heads = {rate: head_config(budget, str(weights), rate) for rate in budget.frozen_rates}
+    found = {"frozen": _finder(context, "frozen", next(iter(heads.values())), split, low=1e-5, high=1.0)}
+    head_rate, tried = _tuned(context, heads, split, "head", until=budget.frozen_epochs)
+    head = str(context.folder / "runs" / f"head-{head_rate:g}")
+    wholes = {rate: whole_config(budget, head, rate) for rate in budget.rates}
+    found["unfrozen"] = _finder(context, "unfrozen", next(iter(wholes.values())), split, low=1e-6, high=0.1)
+    best, tried_whole = _tuned(context, wholes, split, "whole", until=budget.tried_epochs)
+    done = train(context, wholes[best], split, f"whole-{best:g}")
+    result.data |= {
+        "finder": {name: curve.suggestion for name, curve in found.items()},
+        "tuning": {"frozen": _listed(tried), "unfrozen": _listed(tried_whole)},
+        "best_rate": {"frozen": head_rate, "unfrozen": best},
+        "history": {"frozen": tried[head_rate], "unfrozen": done.history},
     }
-    caption = "Rates tried on the head alone; the lowest loss on held-out rows goes on."
-    context.draw(result, "tuning", lines(series, title="Held-out loss", x="epoch", y="loss"), caption)
+    _draw(context, result, found, {"head alone": tried, "all": tried_whole})
     _record(context, result, done.answers(split), str(done.model), split)
     return result
 
 
-def config_of(budget: Vgg19Budget, weights: Path, rate: float) -> TrainConfig:
-    """The recipe as large as the budget says, with one peak of the rate for the frozen epochs."""
-    return configured(
-        "vgg19",
-        {
-            "initial": str(weights),
-            "epochs": budget.epochs,
-            "warmup_epochs": scaled(budget.epochs, of=RECIPE_EPOCHS, rise=RECIPE_RISE),
-            "transfer.frozen_epochs": budget.frozen_epochs,
-            "transfer.frozen_rate": rate,
-            "holdout": budget.holdout,
-            "batch_size": budget.batch_size,
-            "keep_copies": True,
-            "measured_split": "Validation",
-            "views": 1,
-        },
-    )
+def head_config(budget: Vgg19Budget, weights: str, rate: float) -> TrainConfig:
+    """The recipe for the head alone; its last epoch, which a configuration must have unfrozen, is never reached."""
+    changes = {
+        "initial": weights,
+        "epochs": budget.frozen_epochs + 1,
+        "warmup_epochs": 1,
+        "transfer.frozen_epochs": budget.frozen_epochs,
+        "transfer.frozen_rate": rate,
+    }
+    return configured("vgg19", {**changes, **_common(budget)})
+
+
+def whole_config(budget: Vgg19Budget, head: str, rate: float) -> TrainConfig:
+    """The recipe for everything, from the network whose head has learned; early layers learn more slowly."""
+    changes = {
+        "initial": head,
+        "epochs": budget.epochs,
+        "warmup_epochs": scaled(budget.epochs, of=12, rise=3),
+        "transfer.frozen_epochs": 0,
+        "learning_rate": rate,
+    }
+    return configured("vgg19", {**changes, **_common(budget)})
+
+
+def _common(budget: Vgg19Budget) -> dict[str, Any]:
+    return {
+        "holdout": budget.holdout,
+        "batch_size": budget.batch_size,
+        "keep_copies": True,
+        "measured_split": "Validation",
+        "views": 1,
+    }
 
 
 def what_it_is(weights: Path) -> str:
@@ -98,27 +108,56 @@ def what_it_is(weights: Path) -> str:
     return told or f"the file {weights.name}"
 
 
-def _frozen_part(
-    context: Context, config: TrainConfig, split: FaceDataset, name: str
-) -> tuple[Trainer, list[dict[str, Any]]]:
-    """Train the head alone, as the beginning of a whole run that can go on from there."""
-    trainer = Trainer(config, split, context.folder / "runs" / name, device=context.device)
-    frozen = config.transfer.frozen_epochs
-    context.say(f"  {name}: {frozen} epochs of the head alone on {len(trainer.training):,} rows")
-    trainer.fit(notify=context.notify, resume=True, until=frozen)
+def _tuned(
+    context: Context, configs: dict[float, TrainConfig], split: FaceDataset, name: str, *, until: int
+) -> tuple[float, Tried]:
+    """Each rate for some epochs, as the beginning of a run that can go on; the best by its held-out loss."""
     keep = ("epoch", "train_loss", "holdout_loss", "holdout_fer2013", "learning_rate", "seconds")
-    history = [{key: r[key] for key in keep if key in r} for r in trainer.history_[:frozen]]
-    return trainer, history
+    tried: Tried = {}
+    for rate, config in configs.items():
+        trainer = Trainer(config, split, context.folder / "runs" / f"{name}-{rate:g}", device=context.device)
+        context.say(f"  {name}, rate {rate:g}: {until} epochs on {len(trainer.training):,} rows")
+        trainer.fit(notify=context.notify, resume=True, until=until)
+        tried[rate] = [{key: record[key] for key in keep} for record in trainer.history_[:until]]
+    return min(tried, key=lambda rate: float(tried[rate][-1]["holdout_loss"])), tried
 
 
-def _finders(context: Context, trainer: Trainer, budget: Vgg19Budget) -> dict[str, RateCurve]:
-    """What the finder sees with the body frozen and with everything learning."""
-    context.say("  learning-rate finder")
-    steps = budget.finder_steps
-    return {
-        name: find_rate(trainer, low=low, high=high, steps=steps, epoch=epoch, notify=context.notify)
-        for name, epoch, low, high in (("frozen", 0, 1e-5, 1.0), ("unfrozen", budget.frozen_epochs, 1e-6, 0.1))
+def _listed(tried: Tried) -> list[dict[str, Any]]:
+    return [{"rate": rate, "history": history} for rate, history in tried.items()]
+
+
+def _finder(
+    context: Context, name: str, config: TrainConfig, split: FaceDataset, *, low: float, high: float
+) -> RateCurve:
+    """The finder's curve, computed once and kept."""
+    kept = context.folder / f"finder_{name}.json"
+    if kept.is_file():
+        values = json.loads(kept.read_text(encoding="utf-8"))
+        arguments = {key: tuple(values[key]) for key in ("rates", "losses", "smooth")}
+        return RateCurve(**arguments, diverged=values["diverged"])
+    context.say(f"  learning-rate finder, {name}")
+    trainer = Trainer(config, split, context.folder / "runs" / f"finder-{name}", device=context.device)
+    steps = context.budget.vgg19.finder_steps
+    curve = find_rate(trainer, low=low, high=high, steps=steps, notify=context.notify)
+    write_whole(kept, json.dumps(curve.to_json(), indent=1) + "\n")
+    return curve
+
+
+def _draw(context: Context, result: Result, found: dict[str, RateCurve], tried: dict[str, Tried]) -> None:
+    for name, curve in found.items():
+        caption = f"Learning-rate finder, body {name}: the loss while the rate grows."
+        context.draw(result, f"finder_{name}", curve.plot(), caption)
+    series: dict[str, Any] = {
+        f"{stage}, rate {rate:g}": ([r["epoch"] for r in history], [r["holdout_loss"] for r in history])
+        for stage, histories in tried.items()
+        for rate, history in histories.items()
     }
+    caption = "Rates that were tried, by their loss on held-out rows."
+    context.draw(result, "tuning", lines(series, title="Held-out loss", x="epoch", y="loss"), caption)
+    frozen, unfrozen = result.data["history"]["frozen"], result.data["history"]["unfrozen"]
+    later = [{**record, "epoch": record["epoch"] + len(frozen)} for record in unfrozen]
+    caption = f"Loss by epoch; the first {len(frozen)} train the head alone."
+    context.draw(result, "curves", curves([*frozen, *later]), caption)
 
 
 def _record(context: Context, result: Result, answers: Any, model: str, split: FaceDataset) -> None:
@@ -126,8 +165,8 @@ def _record(context: Context, result: Result, answers: Any, model: str, split: F
     budget = context.budget.vgg19
     learned = int((split.splits == "Training").sum())
     protocol = (
-        f"80/20, plainly drawn, {learned:,} rows, {budget.epochs} epochs, {budget.frozen_epochs} of them with the "
-        "body frozen"
+        f"80/20, plainly drawn, {learned:,} rows, {budget.frozen_epochs} epochs of the head and {budget.epochs} of "
+        "everything"
     )
     figures = evaluation.figures
     result.value("vgg19.accuracy", figures["accuracy"], seeds=[0], protocol=protocol, **accuracy_value(evaluation))
