@@ -41,7 +41,7 @@ def matrix(
             share = count / total if total else 0.0
             said = f"{label}, read as {labels[column]}: {count:,}, {share:.0%} of its row"
             shown = f"{count:,}<small>{share:.0%}</small>"
-            kind = "dark" if share > 0.45 else ""
+            kind = "dark" if share > 0.85 else ""  # below, dark ink reads better on the blue
             if sprites is not None:
                 number = row * len(labels) + column
                 faces = min(count, FACES_IN_CELL)

@@ -239,6 +239,20 @@ nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding
 .verdict.far { font-weight: 700; color: #d55e00; }
 .verdict.open { color: var(--soft); }
 main > section > section { margin-top: 1.5rem; }
+@media screen and (max-width: 62rem) {
+  .rows table, .rows tbody { display: block; width: 100%; }
+  .rows thead { position: absolute; clip-path: inset(50%); }
+  .rows caption { display: block; }
+  .rows tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1rem; padding: .5rem 0;
+    border-bottom: 1px solid var(--line); }
+  .rows td, .rows th { padding: 0; border: 0; min-width: 0 !important; overflow-wrap: anywhere; }
+  .rows th[scope=row] { grid-column: 1 / -1; padding: .75rem 0 .25rem; font-weight: 700; }
+  .rows th[scope=row]:empty, .rows td:empty { display: none; }
+  .rows td:nth-child(2), .rows td:nth-child(6) { grid-column: 1 / -1; }
+  .rows td:nth-child(3)::before { content: "the study: "; color: var(--soft); }
+  .rows td:nth-child(4)::before { content: "ours: "; color: var(--soft); }
+  .rows td:nth-child(6)::before { content: "beside it: "; }
+}
 section p { max-width: 46rem; }
 @media print {
   .rows table { font-size: .6875rem; }

@@ -48,8 +48,8 @@ def _lessons(kept: Kept) -> list[tuple[str, str, str]]:
             "Stride",
             "stride",
             "A convolution lays a small kernel on the image, multiplies, adds up, and moves on. With stride 2 it "
-            "moves on by two pixels: the map has a quarter of the places, and there is a "
-            f"{told['stride']['work']:.0f}th part of the work. Nothing else changes: the map of stride 2 is every "
+            "moves on by two pixels: the map has a quarter of the places, and the work is divided "
+            f"by {told['stride']['work']:.0f}. Nothing else changes: the map of stride 2 is every "
             f"second place of the map of stride 1 (largest difference {told['stride']['difference']:.1g}).",
         ),
         (
