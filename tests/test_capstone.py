@@ -1,4 +1,4 @@
-"""The study end to end on made-up faces: steps, what is kept, going on, the report, checking, publishing."""
+"""Steps of the study on made-up faces: what is kept, the report, checking, publishing, the command."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
 
 from data_sets import write_csv
 from tiny_faces import bars
-from tiny_study import TINY, few_trees
+from tiny_study import TINY, bare_machine
 
 from unmask import cli
 from unmask.capstone import budgets, pipeline, step
@@ -27,25 +26,14 @@ from unmask.capstone.pipeline import STEPS, Done, check_data, chosen, run_study
 from unmask.capstone.publish import publish
 from unmask.capstone.report import DATA, LARGEST, PAGE, write_report
 from unmask.capstone.step import Context, Result, Step, carried_out, kept_result
-from unmask.capstone.steps import own
-from unmask.datasets import FaceDataset
 from unmask.errors import ConfigError, DataError, InputError
-
-NOWHERE = Inputs()
-"""Without optional files; the tests hide those that the machine may have fetched."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No weights on this machine, and one thread: for so little work, several only wait for each other."""
-    empty = str(tmp_path_factory.mktemp("empty"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNMASK_MODELS", empty)
-        patch.setenv("TORCH_HOME", empty)
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """See ``tiny_study.bare_machine``."""
+    with bare_machine(tmp_path_factory.mktemp("empty")):
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +44,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(out: Path) -> Done:
-    """All steps that need no file besides the data, carried out once, and their report."""
-    with few_trees(out):
-        finished = run_study(bars(), out, budget=TINY)
+    """The own network and what looks at it, carried out once, and the report of these steps."""
+    finished = run_study(bars(), out, budget=TINY, steps=["own", "inside", "saving"])
     write_report(out, finished, bars(), budget=TINY, device="cpu")
     return finished
 
@@ -68,13 +55,6 @@ def report(done: Done, out: Path) -> dict[str, Any]:
     """Its report.json."""
     read: dict[str, Any] = json.loads((out / DATA).read_text(encoding="utf-8"))
     return read
-
-
-def test_every_step_ran_and_says_what_it_left_out(done: Done) -> None:
-    """All eight, in order; VGG-19 without weights is a sentence that names the command."""
-    assert done.ran == [step.name for step in STEPS]
-    assert "unmask models fetch vgg19-imagenet" in done.results["vgg19"].left_out["vgg19"]
-    assert {"future.votes", "future.faces", "future.film"} <= set(done.results["future"].left_out)
 
 
 def test_what_is_counted(report: dict[str, Any]) -> None:
@@ -91,20 +71,10 @@ def test_what_is_counted(report: dict[str, Any]) -> None:
     assert lessons["stride"]["work"] == 4
 
 
-def test_every_row_says_why_it_is_missing(report: dict[str, Any]) -> None:
-    """A row without a value has a reason, and every row has a known verdict."""
-    from unmask.capstone.rows import VERDICTS
-
-    for row in report["rows"]:
-        assert row["verdict"] in VERDICTS
-        assert row["ours"] is not None or row["why"], row["key"]
-        assert row["ours"] is None or row["seconds"] is not None
-
-
 def test_a_second_run_costs_nothing(done: Done, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No step is run again, and the results are the same."""
     monkeypatch.setattr(pipeline, "carried_out", _never)
-    again = run_study(bars(), out, budget=TINY)
+    again = run_study(bars(), out, budget=TINY, steps=["own", "inside", "saving"])
     assert again.ran == []
     assert {name: result.to_json() for name, result in again.results.items()} == {
         name: result.to_json() for name, result in done.results.items()
@@ -121,40 +91,14 @@ def test_a_changed_budget_concerns_its_step_and_those_that_need_it(done: Done, o
     now = run_study(bars(), out, budget=longer, steps=[])
     changed = {name for name in done.keys if done.keys[name] != now.keys[name]}
     assert changed == {"own", "inside", "saving", "suspects", "future"}
-    assert set(now.results) == {"data", "classical", "vgg19"}
+    assert set(done.results) == {"own", "inside", "saving"}
+    assert not now.results
 
 
 def test_other_data_concerns_every_step(done: Done, out: Path) -> None:
     """Another checksum, other keys."""
     other = dataclasses.replace(bars(), checksum="1" * 64)
     assert not set(run_study(other, out, budget=TINY, steps=[]).keys.values()) & set(done.keys.values())
-
-
-def test_an_interrupted_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped in the second of two trainings, the step trains the first not at all and the second to its end."""
-    budget = dataclasses.replace(TINY, own=OwnBudget(epochs=2, parted=(0,), together=(0,)))
-    epochs: list[tuple[int, int]] = []
-
-    def stop(event: str, record: dict[str, Any]) -> None:
-        if event == "epoch":
-            epochs.append((len(epochs), record["epoch"]))
-            if len(epochs) == 3:  # the second training's first epoch is kept
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_study(bars(), tmp_path, budget=budget, steps=["own"], notify=stop)
-    seen: list[int] = []
-    finished = run_study(
-        bars(),
-        tmp_path,
-        budget=budget,
-        steps=["own"],
-        notify=lambda event, record: seen.append(record["epoch"]) if event == "epoch" else None,
-    )
-    assert [epoch for _, epoch in epochs] == [1, 2, 1]
-    assert seen == [2]
-    assert finished.results["own"].seconds > 0
-    assert len(finished.results["own"].data["runs"]["together"][0]["history"]) == 2
 
 
 def test_the_time_of_an_interrupted_run_counts(tmp_path: Path) -> None:
@@ -167,7 +111,7 @@ def test_the_time_of_an_interrupted_run_counts(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return Result()
 
-    context = Context(bars(), NOWHERE, TINY, tmp_path)
+    context = Context(bars(), Inputs(), TINY, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         carried_out(Step("s", "S", run), context)
     (tmp_path / step.SPENT).write_text('{"seconds": 100.0, "cpu_seconds": 50.0}')
@@ -224,15 +168,6 @@ def test_the_page_needs_nothing_else(done: Done, out: Path) -> None:
     assert page.count("<table") == page.count("</table>")
 
 
-def test_quick_is_marked_everywhere(report: dict[str, Any], out: Path) -> None:
-    """In the JSON by step; in the page at every figure."""
-    assert report["about"]["budget"] == "quick"
-    assert all(part["quick"] for part in report["steps"].values())
-    captions = re.findall("<figcaption>(.*?)</figcaption>", (out / PAGE).read_text(encoding="utf-8"))
-    plain = [caption for caption in captions if "read as" not in caption and ", or " not in caption]
-    assert all(caption.endswith("Quick.") for caption in plain)
-
-
 def test_publishing_leaves_faces_out(done: Done, report: dict[str, Any], out: Path, tmp_path: Path) -> None:
     """Every published figure is one that shows no face; rows of the data are not named."""
     stale = tmp_path / "figures" / "data_old.svg"
@@ -246,8 +181,8 @@ def test_publishing_leaves_faces_out(done: Done, report: dict[str, Any], out: Pa
             assert (f"{name}_{figure['file']}" in names) is not figure["shows_faces"]
     assert not stale.exists()
     assert (stale.parent / "mine.svg").exists()
-    assert {"own_own_cells.jpg", "inside_maps_1.png", "data_samples.png"}.isdisjoint(names)
-    assert {"classical_eigenfaces.png", "own_own_confusion.svg", "inside_mean_maps_1.png"} <= names
+    assert {"own_own_cells.jpg", "inside_maps_1.png"}.isdisjoint(names)
+    assert {"own_own_confusion.svg", "inside_mean_maps_1.png"} <= names
     text = (tmp_path / DATA).read_text(encoding="utf-8")
     assert "top_losses" not in text
     assert "cells.jpg" not in text
@@ -310,27 +245,3 @@ def test_check_refuses_what_is_no_report(tmp_path: Path, capsys: pytest.CaptureF
         path.write_text(content)
         assert cli.main(["capstone", "--check", str(path)]) in (1, 2)
         assert "report.json" in capsys.readouterr().err
-
-
-def test_own_together_and_parted_are_both_told(done: Done) -> None:
-    """One run of each, the mended figure beside the study's protocol."""
-    result = done.results["own"]
-    assert [len(result.data["runs"][way]) for way in ("parted", "together")] == [1, 1]
-    row = result.values["own.accuracy"]
-    assert row["mended"]["value"] == result.data["runs"]["together"][0]["accuracy"]
-    assert row["draws"] == [result.data["runs"]["parted"][0]["accuracy"]]
-    assert own.BLOCKS[0] in [line[0] for line in result.data["layers"]]
-
-
-def test_suspects_are_rows_of_the_data(done: Done) -> None:
-    """The list's rows carry, in the data as loaded, the labels that it names."""
-    lines = (done.folders["suspects"] / "suspects.csv").read_text().splitlines()
-    assert lines[0] == "row,label,suggested,doubt"
-    dataset: FaceDataset = bars()
-    for line in lines[1:20]:
-        row, label, suggested, doubt = line.split(",")
-        assert str(dataset.taxonomy.labels[dataset.labels[int(row)]]) == label
-        assert suggested != label
-        assert 0 < float(doubt) <= 1
-        assert dataset.splits[int(row)] == "Training"
-    assert np.isfinite(done.results["suspects"].values["suspects.gain"]["value"])

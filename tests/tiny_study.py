@@ -38,10 +38,10 @@ TINY = Budget(
         holdout=0.3,
         batch_size=8,
     ),
-    own=OwnBudget(epochs=2, parted=(0,), together=(0,)),
+    own=OwnBudget(epochs=2, parted=(0,), together=()),
     inside=InsideBudget(faces=40),
     suspects=SuspectsBudget(folds=2, epochs=1, retrain_epochs=1),
-    future=FutureBudget(votes_epochs=1, rows=40, measured=20, epochs=2, frozen_epochs=1),
+    future=FutureBudget(votes_epochs=1, rows=40, measured=20, epochs=2, frozen_epochs=1, rates=(5e-4,), tried_epochs=2),
 )
 
 
@@ -71,3 +71,17 @@ def few_trees(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classical, "recipe", found)
         yield
+
+
+@contextmanager
+def bare_machine(empty: Path) -> Iterator[None]:
+    """No weights that were fetched before, and one thread: for so little work, several only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMASK_MODELS", str(empty))
+        patch.setenv("TORCH_HOME", str(empty))
+        yield
+    torch.set_num_threads(threads)

@@ -113,13 +113,29 @@ class SuspectsBudget:
 
 @dataclass(frozen=True, slots=True)
 class FutureBudget:
-    """Future work: epochs on FER+'s votes, and rows and epochs of the comparison of starting weights."""
+    """Future work.
+
+    Parameters
+    ----------
+    votes_epochs
+        Of the own network on FER2013's labels and on FER+'s votes.
+    rows, measured
+        Rows to learn from, and to measure on, where starting weights are compared; 0 takes all.
+    epochs, frozen_epochs
+        In all, and those in which the body stays as it is.
+    rates
+        Peaks of the learning rate that are tried for each beginning; the best on held-out rows goes on.
+    tried_epochs
+        After how many of ``epochs`` they are compared.
+    """
 
     votes_epochs: int = 40
     rows: int = 7000
     measured: int = 0
     epochs: int = 8
     frozen_epochs: int = 2
+    rates: tuple[float, ...] = (5e-4, 2e-3)
+    tried_epochs: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +177,9 @@ QUICK = Budget(
     own=OwnBudget(epochs=5, parted=(0,), together=()),
     inside=InsideBudget(faces=512),
     suspects=SuspectsBudget(folds=2, epochs=4, retrain_epochs=5),
-    future=FutureBudget(votes_epochs=5, rows=1000, measured=700, epochs=2, frozen_epochs=1),
+    future=FutureBudget(
+        votes_epochs=5, rows=1000, measured=700, epochs=5, frozen_epochs=4, rates=(5e-4,), tried_epochs=5
+    ),
     # two cores of an AMD EPYC without bf16, no GPU
     minutes={
         "data": 0.2,
@@ -197,7 +215,7 @@ FULL = Budget(
         "inside": 0.3,
         "saving": 0.2,
         "suspects": 12.0,
-        "future": 25.0,
+        "future": 35.0,
     },
 )
 """The study at its full length."""

@@ -218,7 +218,7 @@ def _about(report: Mapping[str, Any]) -> list[Html]:
         pages.table(["", ""], rows),
         *([section("Left out", *left, level=3)] if left else []),
         paragraph(
-            "PrivateTest is not used anywhere. Nothing is chosen on the rows that are measured on.", kind="about"
+            "No model is measured on PrivateTest, and nothing is chosen on the rows that are measured on.", kind="about"
         ),
     ]
 

@@ -24,6 +24,9 @@ from unmask.training.typed import build_typed, read_table, set_value
 
 MEASURED = "Validation"
 
+Tried = dict[float, list[dict[str, Any]]]
+"""History by the peak of the learning rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -96,6 +99,32 @@ def train(context: Context, config: TrainConfig, dataset: FaceDataset, name: str
         finish(trainer, dataset, model)
         _keep_history(folder, trainer.history_)
     return Run(model, json.loads((folder / "history.json").read_text(encoding="utf-8")))
+
+
+def tuned(
+    context: Context, configs: dict[float, TrainConfig], split: FaceDataset, name: str, *, until: int
+) -> tuple[float, Tried]:
+    """Try peaks of the learning rate, each as the beginning of a run ``NAME-RATE`` that :func:`train` can go on with.
+
+    Parameters
+    ----------
+    configs
+        By the peak of the rate.
+    until
+        Epochs after which they are compared.
+
+    Returns
+    -------
+    The rate with the lowest loss on held-out rows, and what was tried.
+    """
+    keep = ("epoch", "train_loss", "holdout_loss", "holdout_fer2013", "learning_rate", "seconds")
+    tried: Tried = {}
+    for rate, config in configs.items():
+        trainer = Trainer(config, split, context.folder / "runs" / f"{name}-{rate:g}", device=context.device)
+        context.say(f"  {name}, rate {rate:g}: {until} epochs on {len(trainer.training):,} rows")
+        trainer.fit(notify=context.notify, resume=True, until=until)
+        tried[rate] = [{key: record[key] for key in keep} for record in trainer.history_[:until]]
+    return min(tried, key=lambda rate: float(tried[rate][-1]["holdout_loss"])), tried
 
 
 def _keep_history(folder: Path, history: list[dict[str, Any]]) -> None:

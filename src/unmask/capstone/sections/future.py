@@ -48,6 +48,7 @@ def _beginnings(kept: Kept) -> list[Html]:
             f"{one['interval'][0]:.3f} to {one['interval'][1]:.3f}",
             f"{one['macro_f1']:.3f}",
             f"{one['parameters']:,}",
+            f"{one['rate']:g}",
         ]
         for name, one in figures.items()
     ]
@@ -58,7 +59,7 @@ def _beginnings(kept: Kept) -> list[Html]:
         "The two published networks are of the same size and not of the same design; nobody publishes one design "
         "with both weights."
     )
-    head = ["begun from", "accuracy", "95 %", "macro-F1", "parameters"]
+    head = ["begun from", "accuracy", "95 %", "macro-F1", "parameters", "rate"]
     return [section("Weights trained on faces", paragraph(words), table(head, rows), kept.shown("beginnings"), level=3)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from unmask.capstone.inputs import MOBILENET_HINT
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import MEASURED, Run, configured, own_config, part, scaled, train
+from unmask.capstone.training import MEASURED, Run, configured, own_config, part, scaled, train, tuned
 from unmask.datasets import FaceDataset
 from unmask.datasets.ferplus import join
 from unmask.datasets.splits import eighty_twenty
@@ -16,8 +16,12 @@ from unmask.evaluation.comparison import compare
 from unmask.evaluation.measure import measure
 from unmask.models import Classifier
 from unmask.plots import bars
+from unmask.training.config import TrainConfig
 
 RECIPE_EPOCHS, RECIPE_RISE = 20, 4
+
+FROZEN_RATE, HOLDOUT = 3e-3, 0.1
+"""Of all beginnings alike: the rate of the head alone, and the share of the rows on which rates are compared."""
 
 
 def run(context: Context) -> Result:
@@ -93,8 +97,10 @@ def _face_weights(context: Context, result: Result) -> None:
     split = part(eighty_twenty(context.dataset, together=True, seed=0), rows=budget.rows, measured=budget.measured)
     figures: dict[str, Any] = {}
     for name, (recipe, path) in {**there, "nothing": ("mobilenet_scratch", None)}.items():
-        done = train(context, _transfer_config(context, recipe, path), split, f"from-{name.lower()}")
-        figures[name] = _interval(done, split)
+        begun = f"from-{name.lower()}"
+        configs = {rate: _transfer_config(context, recipe, path, rate) for rate in budget.rates}
+        best, _ = tuned(context, configs, split, begun, until=budget.tried_epochs)
+        figures[name] = {"rate": best, **_interval(train(context, configs[best], split, f"{begun}-{best:g}"), split)}
     result.data["beginnings"] = {"figures": figures, "learned": int((split.splits == "Training").sum())}
     names = {"ImageNet": "future.imagenet", "faces": "future.faces", "nothing": "future.scratch"}
     for name, found in figures.items():
@@ -111,12 +117,15 @@ def _face_weights(context: Context, result: Result) -> None:
     context.draw(result, "beginnings", plot, "Accuracy by the weights that training begins with; 95 % intervals.")
 
 
-def _transfer_config(context: Context, recipe: str, path: Path | None) -> Any:
+def _transfer_config(context: Context, recipe: str, path: Path | None, rate: float) -> TrainConfig:
     budget = context.budget.future
     changes: dict[str, Any] = {
         "epochs": budget.epochs,
         "warmup_epochs": scaled(budget.epochs, of=RECIPE_EPOCHS, rise=RECIPE_RISE),
         "transfer.frozen_epochs": budget.frozen_epochs,
+        "transfer.frozen_rate": FROZEN_RATE,
+        "learning_rate": rate,
+        "holdout": HOLDOUT,
         "measured_split": MEASURED,
         "views": 1,
     }

@@ -12,7 +12,7 @@ from unmask.capstone.budgets import Vgg19Budget
 from unmask.capstone.inputs import VGG19_HINT
 from unmask.capstone.measured import accuracy_value, record
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import configured, part, scaled, train
+from unmask.capstone.training import Tried, configured, part, scaled, train, tuned
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
 from unmask.networks.vgg import FaceVGG
@@ -22,9 +22,6 @@ from unmask.training.finder import RateCurve, find_rate
 from unmask.training.fit import Trainer
 from unmask.training.pictures import curves
 from unmask.writing import write_whole
-
-Tried = dict[float, list[dict[str, Any]]]
-"""History by the peak of the rate."""
 
 
 def run(context: Context) -> Result:
@@ -42,11 +39,11 @@ def run(context: Context) -> Result:
     )
     heads = {rate: head_config(budget, str(weights), rate) for rate in budget.frozen_rates}
     found = {"frozen": _finder(context, "frozen", next(iter(heads.values())), split, low=1e-5, high=1.0)}
-    head_rate, tried = _tuned(context, heads, split, "head", until=budget.frozen_epochs)
+    head_rate, tried = tuned(context, heads, split, "head", until=budget.frozen_epochs)
     head = str(context.folder / "runs" / f"head-{head_rate:g}")
     wholes = {rate: whole_config(budget, head, rate) for rate in budget.rates}
     found["unfrozen"] = _finder(context, "unfrozen", next(iter(wholes.values())), split, low=1e-6, high=0.1)
-    best, tried_whole = _tuned(context, wholes, split, "whole", until=budget.tried_epochs)
+    best, tried_whole = tuned(context, wholes, split, "whole", until=budget.tried_epochs)
     done = train(context, wholes[best], split, f"whole-{best:g}")
     result.data |= {
         "finder": {name: curve.suggestion for name, curve in found.items()},
@@ -106,20 +103,6 @@ def what_it_is(weights: Path) -> str:
     except (SafetensorError, OSError):
         told = ""
     return told or f"the file {weights.name}"
-
-
-def _tuned(
-    context: Context, configs: dict[float, TrainConfig], split: FaceDataset, name: str, *, until: int
-) -> tuple[float, Tried]:
-    """Each rate for some epochs, as the beginning of a run that can go on; the best by its held-out loss."""
-    keep = ("epoch", "train_loss", "holdout_loss", "holdout_fer2013", "learning_rate", "seconds")
-    tried: Tried = {}
-    for rate, config in configs.items():
-        trainer = Trainer(config, split, context.folder / "runs" / f"{name}-{rate:g}", device=context.device)
-        context.say(f"  {name}, rate {rate:g}: {until} epochs on {len(trainer.training):,} rows")
-        trainer.fit(notify=context.notify, resume=True, until=until)
-        tried[rate] = [{key: record[key] for key in keep} for record in trainer.history_[:until]]
-    return min(tried, key=lambda rate: float(tried[rate][-1]["holdout_loss"])), tried
 
 
 def _listed(tried: Tried) -> list[dict[str, Any]]:
