@@ -104,7 +104,7 @@ def page(report: Mapping[str, Any], done: Done) -> str:
         else:
             parts = [paragraph(f"Not run yet; run: unmask capstone --only {step.name}")]
         sections.append(section(step.title, *parts, anchor=step.name))
-    return pages.page(
+    document = pages.page(
         "Unmasking the face, carried out again",
         *([_quick_note()] if quick else []),
         _summary(report),
@@ -116,6 +116,7 @@ def page(report: Mapping[str, Any], done: Done) -> str:
         style=interactive.STYLE + STYLE,
         script=interactive.SCRIPT,
     )
+    return document.replace(' loading="lazy"', "")  # what was never scrolled to would be missing on paper
 
 
 def _quick_note() -> Html:
@@ -230,7 +231,7 @@ a { color: inherit; text-decoration-color: var(--soft); text-underline-offset: .
 nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none;
   font-size: .9375rem; }
 .rows td, .rows th, .words td, .words th { text-align: left; vertical-align: top; }
-.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 0 1.5rem; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1.5rem; }
 .beside img { width: 100%; }
 .rows th[scope=row] { vertical-align: top; }
 .rows td:nth-child(2) { min-width: 11rem; }
@@ -255,7 +256,12 @@ main > section > section { margin-top: 1.5rem; }
 }
 section p { max-width: 46rem; }
 @media print {
-  .rows table { font-size: .6875rem; }
+  @page { margin: 14mm; }
+  .rows table { font-size: .625rem; }
+  .rows td:nth-child(n) { min-width: 0; }
+  .rows td:nth-child(2), .rows td:nth-child(6) { min-width: 7rem; }
+  .rows th[scope=row] { white-space: normal; }
+  .beside { grid-template-columns: 1fr 1fr; }
   h2, h3 { break-after: avoid; }
   main > section { break-before: page; }
   main > section#rows { break-before: auto; }

@@ -82,9 +82,7 @@ def _eigenfaces(kept: Kept) -> list[Html]:
     sheet = kept.content("slider")
     if sheet is not None:
         found.append(slider(sheet, kept.data["slider"]["ranks"], kept.data["slider"]["faces"]))
-        # Hidden on screens, where a picture that waits to be seen would never load.
-        still = kept.shown("reconstructions").replace(' loading="lazy"', "")
-        found.append(Html(f'<div class="paper">{still}</div>'))
+        found.append(Html(f'<div class="paper">{kept.shown("reconstructions")}</div>'))
     return [*found, kept.shown("eigenfaces", "explained_variance")]
 
 

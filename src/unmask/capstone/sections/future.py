@@ -30,7 +30,7 @@ def _labels(kept: Kept) -> list[Html]:
         "The same network on the same images, once with FER2013's single label and once with the votes of ten people "
         "as soft targets. Measured against the majority of those ten, votes gain "
         f"{100 * compared['accuracy_difference']:.1f} points (95 %: {100 * low:.1f} to {100 * high:.1f}; McNemar p = "
-        f"{compared['p_value']:.2g}). No change of the network in this report does as much."
+        f"{compared['p_value']:.2g})."
     )
     head = ["learned from", "accuracy", "macro-F1", "calibration error", "against FER2013's labels"]
     caption = f"Against FER+'s majority rule, {figures['ferplus']['n']:,} rows of the 20 %"
@@ -103,6 +103,6 @@ def _film(kept: Kept) -> list[Html]:
     film = kept.data["film"]
     words = (
         f"{film['source']}: {film['frames']} frames, each with its time, {film['frames_without_a_face']} of them "
-        f"without a face; {len(film['people'])} people are followed from frame to frame, their scores smoothed."
+        f"without a face. Followed from frame to frame, with smoothed scores: {len(film['people'])} people."
     )
     return [section("Expressions in video", paragraph(words), kept.shown("timeline"), level=3)]

@@ -161,7 +161,12 @@ def _against_votes(
         "all rows": ([min(shares), max(shares)], [base, base]),
     }
     curve = plots.lines(series, title="Labels that FER+'s majority rejects", x="suspects", y="share", log_x=True)
-    context.draw(result, "votes", curve, "The more the network doubts a label, the more often ten people reject it.")
+    context.draw(
+        result,
+        "votes",
+        curve,
+        "How often the labels doubted most are rejected by FER+'s majority, by how many are taken.",
+    )
 
 
 def _retrain(context: Context, result: Result, split: FaceDataset, suspects: NDArray[np.int64]) -> None:
