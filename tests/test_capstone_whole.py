@@ -203,7 +203,7 @@ def test_the_page_in_a_browser(done: Done, out: Path, width: int) -> None:
         slider = page.locator("#classical input[type=range]")
         before = page.locator("#classical output").inner_text()
         slider.focus()
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
         assert page.locator("#classical output").inner_text() != before
         assert page.pdf(format="A4").count(b"/Type /Page") > 5
         browser.close()

@@ -75,7 +75,7 @@ def slider(sheet: bytes, ranks: Sequence[int], faces: int) -> Html:
     """Faces rebuilt from as many eigenfaces as the slider says; at its end they are the faces themselves."""
     steps = [*(f"{rank} eigenfaces" if rank else "the mean face alone" for rank in ranks), "the pictures themselves"]
     width, height = len(steps) * REBUILT, faces * REBUILT
-    start = min(8, len(steps) - 1)
+    start = len(steps) // 2
     shown = "".join(
         f'<div class="rebuilt" style="background-position:{-start * REBUILT}px {-face * REBUILT}px" '
         f'data-top="{-face * REBUILT}"></div>'
