@@ -97,9 +97,9 @@ def results_page(report: Mapping[str, Any]) -> str:
         "# The study's values and ours",
         "",
         f"{note}Made by `unmask capstone{' --quick' if quick else ''}` on {about['date']} with {about['machine']}, in "
-        f"{about['seconds'] / 60:.0f} minutes; unmask {about['unmask']}, commit `{about['commit']}`. Training and "
-        "PublicTest only. `unmask capstone --publish` wrote this page; figures that show single faces of the data "
-        "set stay out of it.",
+        f"{about['seconds'] / 60:.0f} minutes ({about['cpu_seconds'] / 60:.0f} of processor time); unmask "
+        f"{about['unmask']}, commit `{about['commit']}`. Training and PublicTest only. `unmask capstone --publish` "
+        "wrote this page; figures that show single faces of the data set stay out of it.",
         "",
         "| part | quantity | the study | ours | | mended, or beside it |",
         "|---|---|---|---|---|---|",
