@@ -163,8 +163,8 @@ QUICK = Budget(
     name="quick",
     classical=ClassicalBudget(seeds=3, better={"lbp_histogram": ["svc"], "hog": ["svc"]}),
     vgg19=Vgg19Budget(
-        rows_per_class=150,
-        measured=700,
+        rows_per_class=120,
+        measured=500,
         frozen_epochs=2,
         epochs=1,
         frozen_rates=(3e-3, 1e-2),
@@ -174,18 +174,18 @@ QUICK = Budget(
         holdout=0.15,
         batch_size=32,
     ),
-    own=OwnBudget(epochs=5, parted=(0,), together=()),
+    own=OwnBudget(epochs=4, parted=(0,), together=()),
     inside=InsideBudget(faces=512),
-    suspects=SuspectsBudget(folds=2, epochs=4, retrain_epochs=5),
+    suspects=SuspectsBudget(folds=2, epochs=3, retrain_epochs=3),
     future=FutureBudget(
-        votes_epochs=5, rows=1000, measured=700, epochs=5, frozen_epochs=4, rates=(5e-4,), tried_epochs=5
+        votes_epochs=3, rows=700, measured=500, epochs=5, frozen_epochs=4, rates=(5e-4,), tried_epochs=5
     ),
     # two cores of an AMD EPYC without bf16, no GPU
     minutes={
         "data": 0.2,
-        "classical": 1.5,
-        "vgg19": 3.0,
-        "own": 1.3,
+        "classical": 2.0,
+        "vgg19": 2.5,
+        "own": 1.0,
         "inside": 0.2,
         "saving": 0.1,
         "suspects": 2.0,
