@@ -17,23 +17,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from unmask.datasets import FaceDataset, load_dataset
-from unmask.datasets.splits import holdout_mask
+from unmask.datasets import load_dataset
+from unmask.datasets.splits import eighty_twenty
 from unmask.training.config import load_config, save_config
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
 from unmask.writing import write_whole
-
-
-def eighty_twenty(dataset: FaceDataset, *, together: bool, seed: int) -> FaceDataset:
-    """The rows of Training, newly parted into Training and Validation."""
-    labelled = dataset.split("Training")
-    groups = labelled.groups if together else np.arange(len(labelled))
-    held = holdout_mask(groups, 0.2, seed=seed)
-    return dataclasses.replace(labelled, splits=np.where(held, "Validation", "Training"))
 
 
 def report(event: str, record: dict[str, Any]) -> None:

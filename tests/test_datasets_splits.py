@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from unmask.datasets import FaceDataset, Split, load_dataset
 from unmask.datasets.export import write_dataset
 from unmask.datasets.split_file import make_split
-from unmask.datasets.splits import fold_numbers, holdout_mask, linked_groups
+from unmask.datasets.splits import eighty_twenty, fold_numbers, holdout_mask, linked_groups
 from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import FER2013
 
@@ -32,6 +32,19 @@ def made(labels: list[int], copies: list[int], subjects: list[str] | None = None
 def parted(names: np.ndarray, groups: np.ndarray) -> list[int]:
     """Groups that stand in more than one split."""
     return [group for group in set(groups.tolist()) if len(set(names[groups == group].tolist())) > 1]
+
+
+def test_eighty_twenty() -> None:
+    """The labelled rows of Training alone, a fifth of them Validation; copies parted as they fall, or together."""
+    dataset = made([0, 1, 2, 3, 4] * 20 + [-1, 0], [row // 2 for row in range(100)] + [60, 61])
+    dataset = dataclasses.replace(dataset, splits=np.array(["Training"] * 101 + ["PublicTest"]))
+    plain, together = (eighty_twenty(dataset, together=way, seed=0) for way in (False, True))
+    for split in (plain, together):
+        assert len(split) == 100
+        assert (split.splits == "Validation").sum() == 20
+    assert parted(plain.splits, plain.groups)
+    assert not parted(together.splits, together.groups)
+    assert not np.array_equal(plain.splits, eighty_twenty(dataset, together=False, seed=1).splits)
 
 
 def test_linked_groups_by_hand() -> None:

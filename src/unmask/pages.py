@@ -92,9 +92,10 @@ def gallery(items: Iterable[tuple[bytes | NDArray[np.uint8], str]], *, side: int
     return Html(f'<div class="gallery" style="--side:{side}px">{cells}</div>\n')
 
 
-def section(title: str, *parts: Html, level: int = 2) -> Html:
-    """A heading and what belongs to it."""
-    return Html(f"<section><h{level}>{text(title)}</h{level}>\n{''.join(parts)}</section>\n")
+def section(title: str, *parts: Html, level: int = 2, anchor: str = "") -> Html:
+    """A heading and what belongs to it; ``anchor`` is what links to it name."""
+    name = f' id="{text(anchor)}"' if anchor else ""
+    return Html(f"<section{name}><h{level}>{text(title)}</h{level}>\n{''.join(parts)}</section>\n")
 
 
 def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85) -> str:

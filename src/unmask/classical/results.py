@@ -32,7 +32,7 @@ def about(study: Study) -> dict[str, Any]:
     return {
         "date": datetime.date.today().isoformat(),
         "unmask": importlib.metadata.version("unmask"),
-        "commit": _commit(),
+        "commit": commit(),
         "scikit_learn": importlib.metadata.version("scikit-learn"),
         "machine": machine(),
         "data": study.dataset.name,
@@ -56,7 +56,7 @@ def machine() -> str:
     return f"{kind}, {cores} cores"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the checkout that runs, or None where it is no checkout."""
     git = shutil.which("git")
     if git is None:

@@ -28,6 +28,8 @@ def corrected_t_test(differences: Sequence[float], *, share: float) -> float:
     share
         Rows measured on for each row learned from.
 
+    Examples
+    --------
     >>> round(corrected_t_test([0.02, 0.03, 0.01, 0.02], share=0.0), 4)
     0.0163
     """

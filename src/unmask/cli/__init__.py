@@ -15,7 +15,7 @@ from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, Unm
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-VERBS = ("read", "data", "study", "train", "tune", "evaluate", "explain", "models", "studio", "benchmark")
+VERBS = ("read", "data", "study", "train", "tune", "evaluate", "explain", "models", "studio", "capstone", "benchmark")
 """Modules of this package, in the order in which the help lists them."""
 
 

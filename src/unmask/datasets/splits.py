@@ -5,6 +5,8 @@ A group is never parted: all copies of an image, and all rows of a subject, stay
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,6 +97,27 @@ def fold_numbers(
 def study_holdout(count: int, *, seed: int) -> NDArray[np.bool_]:
     """The study's 80/20: mask ``(count,)`` of a fifth of all rows, each drawn alone, so that copies are parted."""
     return holdout_mask(np.arange(count), 0.2, seed=seed)
+
+
+def eighty_twenty(dataset: FaceDataset, *, together: bool, seed: int) -> FaceDataset:
+    """The labelled rows of Training, newly parted into four fifths Training and one fifth Validation.
+
+    Parameters
+    ----------
+    together
+        Keep all copies of an image on one side; else each row is drawn alone, as the study did.
+    seed
+        Of the draw.
+
+    Raises
+    ------
+    DataError
+        There is no Training.
+    """
+    training = dataset.split(TRAINING)
+    labelled = training.select(training.labels != UNLABELLED)
+    held = holdout_mask(labelled.groups, 0.2, seed=seed) if together else study_holdout(len(labelled), seed=seed)
+    return dataclasses.replace(labelled, splits=np.where(held, VALIDATION, TRAINING))
 
 
 def study_sample(labels: NDArray[np.int64], *, training: int, validation: int, seed: int) -> NDArray[np.str_]:

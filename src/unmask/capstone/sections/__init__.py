@@ -1,0 +1,106 @@
+"""The words of each step: one file a step, with ``parts``, which makes HTML of a result and never computes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.capstone.step import Result
+from unmask.pages import Html, figure, gallery, paragraph, table
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A finished step as the report reads it.
+
+    Parameters
+    ----------
+    result
+        Its numbers and the names of its figures.
+    folder
+        Where the figures lie.
+    quick
+        Whether it was computed on the small budget.
+    """
+
+    result: Result
+    folder: Path
+    quick: bool
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.result.data
+
+    def value(self, key: str) -> Any:
+        """A measured value; None where it was not measured."""
+        found = self.result.values.get(key)
+        return None if found is None else found["value"]
+
+    def content(self, name: str) -> bytes | None:
+        """The bytes of a figure; None where it was not made."""
+        listed = self.result.figures.get(name)
+        return None if listed is None else (self.folder / listed.file).read_bytes()
+
+    def shown(self, *names: str) -> Html:
+        """Figures with their captions, those that were made."""
+        parts = []
+        for name in names:
+            content = self.content(name)
+            if content is not None:
+                listed = self.result.figures[name]
+                caption = listed.caption + (" Quick." if self.quick else "")
+                parts.append(figure(content, alt=listed.caption, caption=caption, width=listed.width or None))
+        return Html("".join(parts))
+
+    def beside(self, *names: str) -> Html:
+        """The same, side by side where there is room."""
+        return Html(f'<div class="beside">{self.shown(*names)}</div>\n')
+
+    def tiles(self, name: str, captions: Sequence[str], *, side: int) -> Html:
+        """The pictures of a strip, each with its line of text."""
+        content = self.content(name)
+        if content is None:
+            return Html("")
+        return gallery(list(zip(tiles_of(content), captions, strict=False)), side=side)
+
+    def left_out(self) -> Html:
+        """What was not done, and why."""
+        return Html(
+            "".join(paragraph(f"Left out. {sentence}", kind="about") for sentence in self.result.left_out.values())
+        )
+
+
+def tiles_of(strip: bytes) -> list[bytes | NDArray[np.uint8]]:
+    """The square pictures that stand side by side in a JPEG."""
+    from PIL import Image
+
+    from unmask.capstone.measured import jpeg
+
+    pixels = np.asarray(Image.open(io.BytesIO(strip)))
+    side = len(pixels)
+    return [jpeg(pixels[:, start : start + side], quality=85) for start in range(0, pixels.shape[1], side)]
+
+
+def words_table(head: Sequence[object], rows: Sequence[Sequence[object]], *, caption: str = "") -> Html:
+    """A table whose cells are words, which begin at the same place."""
+    return Html(f'<div class="words">{table(head, rows, caption=caption)}</div>\n')
+
+
+def per_cent(share: float, digits: int = 1) -> str:
+    """A share as per cent, for example ``69.3 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def loss_captions(losses: Sequence[dict[str, Any]]) -> list[str]:
+    """A line of text for each of the worst rows."""
+    return [
+        f"{loss['actual']}, read as {loss['predicted']} {loss['confidence']:.0%}; its label {loss['probability']:.1%}, "
+        f"loss {loss['loss']:.1f}"
+        for loss in losses
+    ]
