@@ -21,7 +21,7 @@ from tiny_faces import bars, faces
 from unmask import cli, plots
 from unmask.classical import cells, pictures, run
 from unmask.classical.cells import balanced_draw, learned_bytes
-from unmask.classical.classifiers import build_classifier
+from unmask.classical.classifiers import build_classifier, classifier_names
 from unmask.classical.gabor import Gabor
 from unmask.classical.pixels import Eigenfaces
 from unmask.classical.plan import Plan, load_plan
@@ -315,6 +315,15 @@ def test_learned_bytes() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 4))
     small, large = (build_classifier("forest", n_estimators=count).fit(rows, np.arange(60) % 3) for count in (2, 20))
     assert 5 < learned_bytes(large) / learned_bytes(small) < 20
+
+
+@pytest.mark.parametrize("kind", classifier_names())
+def test_every_classifier_has_a_size(kind: str) -> None:
+    """Whatever it is made of, compiled parts included, is counted."""
+    options = {"components": 9} if kind in ("pca_svc", "mirror_svc", "local_svm") else {}
+    rows = np.random.default_rng(0).normal(size=(140, 40)).astype(np.float32)
+    classifier = build_classifier(kind, **options).fit(rows, np.arange(140) % 7)
+    assert learned_bytes(classifier) > 4 * 7
 
 
 def test_the_command(dataset: FaceDataset, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

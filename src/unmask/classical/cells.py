@@ -244,7 +244,7 @@ def learned_bytes(fitted: Any, *, seen: dict[int, Any] | None = None) -> int:
         parts = fitted
     elif type(fitted).__module__.partition(".")[0] in ("sklearn", "unmask"):
         state = getattr(fitted, "__dict__", None)
-        parts = [*(fitted.__getstate__() if state is None else state).values()]
+        parts = [fitted.__getstate__() if state is None else state]  # None where a compiled object has no state
     else:
         return 0
     return sum(learned_bytes(part, seen=seen) for part in list(parts))
