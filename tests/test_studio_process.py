@@ -113,11 +113,13 @@ def test_other_machines_are_warned_of() -> None:
     with server("--host", "0.0.0.0", "--api-key", "sesame") as (_, address):
         assert httpx.get(f"{address}v1/models").status_code == 401
     command = [sys.executable, "-m", "unmask", "studio", "--host", "0.0.0.0", "--port", "0", "--no-browser"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "no key is asked for" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            assert "no key is asked for" in process.stderr.readline()
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
 
 
 def test_a_slow_request_is_given_up() -> None:
