@@ -100,6 +100,11 @@ class Trainer:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def _parts(self) -> tuple[TrainConfig, nn.Module, nn.Module, torch.optim.Optimizer, torch.amp.GradScaler]:
+        """What a checkpoint keeps and restores, in the order in which it takes them."""
+        return self.config, self.network, self.average, self.optimizer, self.scaler
+
+    @property
     def kept(self) -> nn.Module:
         """The averaged network in evaluation mode: of the best epoch when the run has patience, else of the last."""
         network = copy.deepcopy(self.average)
@@ -125,15 +130,7 @@ class Trainer:
             The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
         """
         if resume and self.checkpoint.exists():
-            self.best_, self.history_ = restore_run(
-                self.checkpoint,
-                self.config,
-                self.network,
-                self.average,
-                self.optimizer,
-                self.scaler,
-                data=self._data,
-            )
+            self.best_, self.history_ = restore_run(self.checkpoint, *self._parts, data=self._data)
         if self.parallel.leads:
             save_config(self.folder / "config.json", self.config)
         for epoch in range(len(self.history_), self.config.epochs if until is None else until):
@@ -291,17 +288,7 @@ class Trainer:
             self.best_ = {name: value.detach().clone() for name, value in self.average.state_dict().items()}
 
     def _save(self) -> None:
-        save_run(
-            self.checkpoint,
-            self.config,
-            self.network,
-            self.average,
-            self.optimizer,
-            self.scaler,
-            data=self._data,
-            best=self.best_,
-            history=self.history_,
-        )
+        save_run(self.checkpoint, *self._parts, data=self._data, best=self.best_, history=self.history_)
 
     def _not_finite(self, epoch: int, what: str, where: str) -> UnmaskError:
         kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"
