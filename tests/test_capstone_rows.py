@@ -1,4 +1,4 @@
-"""How ours is compared with the study's, by hand; and the numbers behind suspects, padding and parts of the data."""
+"""How ours is compared with the study's, by hand; and the numbers behind padding and parts of the data."""
 
 from __future__ import annotations
 
@@ -92,19 +92,6 @@ def test_in_few_words() -> None:
     """Cut, and seen to be."""
     assert in_few_words(["a" * 30, "b" * 30]) == "a" * 30 + " / bbb ..."
     assert in_few_words(7) == "7"
-
-
-def test_doubts_by_hand() -> None:
-    """A row is doubted where another class is above what rows of that class usually get, by how much it is ahead."""
-    pytest.importorskip("torch", reason="the extra 'train' is not installed")
-    from unmask.capstone.steps.suspects import doubts
-
-    probs = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]])
-    labels = np.array([0, 0, 1, 1])
-    # Class 0 is usually given .6 (of .9 and .3), class 1 .7 (of .8 and .6): only the second row is doubted.
-    assert doubts(probs, labels) == pytest.approx([0, 0.4, 0, 0])
-    # Below what the class usually gets, being likelier is not enough.
-    assert doubts(np.array([[0.45, 0.55], [0.2, 0.8]]), np.array([0, 1])) == pytest.approx([0, 0])
 
 
 def test_outputs_that_touch_padding() -> None:

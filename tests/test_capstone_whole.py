@@ -29,6 +29,7 @@ from unmask.capstone.publish import publish
 from unmask.capstone.report import DATA, PAGE, write_report
 from unmask.capstone.steps import own
 from unmask.datasets import FaceDataset
+from unmask.datasets.cleaning import decide, read_suspects
 
 pytestmark = pytest.mark.slow
 
@@ -130,15 +131,14 @@ def test_own_together_and_parted_are_both_told(done: Done) -> None:
 
 def test_suspects_are_rows_of_the_data(done: Done) -> None:
     """The list's rows carry, in the data as loaded, the labels that it names."""
-    lines = (done.folders["suspects"] / "suspects.csv").read_text().splitlines()
-    assert lines[0] == "row,label,suggested,doubt"
+    found = read_suspects(done.folders["suspects"] / "suspects.csv")
     dataset: FaceDataset = bars()
-    for line in lines[1:20]:
-        row, label, suggested, doubt = line.split(",")
-        assert str(dataset.taxonomy.labels[dataset.labels[int(row)]]) == label
-        assert suggested != label
-        assert 0 < float(doubt) <= 1
-        assert dataset.splits[int(row)] == "Training"
+    assert found
+    for one in found:
+        assert str(dataset.taxonomy.labels[dataset.labels[one.row]]) == one.label
+        assert one.suggested != one.label
+        assert dataset.splits[one.row] == "Training"
+    assert decide(dataset, found).undecided == len(found)  # every picture is the one that the list means
     assert np.isfinite(done.results["suspects"].values["suspects.gain"]["value"])
 
 
@@ -154,7 +154,7 @@ def test_published_figures_of_all_steps(done: Done, out: Path, tmp_path: Path) -
         "inside_heat.png",
     }
     assert faces.isdisjoint(names)
-    assert "suspects.csv" not in names
+    assert {"suspects.csv", "suspects.html"}.isdisjoint(names)
 
 
 def test_train_csv_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from unmask.models import Classifier, load_model
 from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
 from unmask.training.config import TrainConfig
-from unmask.training.finish import finish
+from unmask.training.finish import trained
 from unmask.training.fit import Trainer
 from unmask.training.typed import build_typed, read_table, set_value
 
@@ -91,13 +91,11 @@ def train(context: Context, config: TrainConfig, dataset: FaceDataset, name: str
         Of the run's folder inside the step's; a run that was stopped there goes on.
     """
     folder = context.folder / "runs" / name
-    model = folder / "model"
-    if not (model / "weights.safetensors").is_file():  # the last file that finish writes
-        trainer = Trainer(config, dataset, folder, device=context.device)
+
+    def announce(trainer: Trainer) -> None:
         context.say(f"  {name}: {config.epochs} epochs on {len(trainer.training):,} rows")
-        trainer.fit(notify=context.notify, resume=True)
-        finish(trainer, dataset, model)
-        _keep_history(folder, trainer.history_)
+
+    model = trained(config, dataset, folder, device=context.device, notify=context.notify, announce=announce)
     return Run(model, json.loads((folder / "history.json").read_text(encoding="utf-8")))
 
 
@@ -125,13 +123,6 @@ def tuned(
         trainer.fit(notify=context.notify, resume=True, until=until)
         tried[rate] = [{key: record[key] for key in keep} for record in trainer.history_[:until]]
     return min(tried, key=lambda rate: float(tried[rate][-1]["holdout_loss"])), tried
-
-
-def _keep_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    from unmask.writing import write_whole
-
-    short = [{key: value for key, value in record.items() if key != "batch_losses"} for record in history]
-    write_whole(folder / "history.json", json.dumps(short) + "\n")
 
 
 def part(

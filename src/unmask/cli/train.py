@@ -119,11 +119,11 @@ def _listeners(config: TrainConfig, out: Path, log: str | None, stack: ExitStack
     from unmask.cli.progress import Progress
     from unmask.training.callbacks import tensorboard, together
 
-    shown = _on_terminal(config, stack.enter_context(Progress("batches")))
+    shown = on_terminal(config, stack.enter_context(Progress("batches")))
     return together(shown, stack.enter_context(tensorboard(out / "tensorboard"))) if log else shown
 
 
-def _on_terminal(config: TrainConfig, progress: Progress) -> Notify:
+def on_terminal(config: TrainConfig, progress: Progress) -> Notify:
     """A bar over all batches of the run, and a line an epoch."""
 
     def notify(event: str, record: dict[str, Any]) -> None:

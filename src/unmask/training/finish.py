@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,42 @@ from unmask.models import Classifier, Head, ModelCard, ModelFile
 from unmask.models.graph import count_macs
 from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
-from unmask.training.fit import Trainer
+from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
+from unmask.writing import write_whole
+
+WEIGHTS = "weights.safetensors"
+"""The last file of a model folder that is written: with it, all is there."""
+
+
+def trained(
+    config: TrainConfig,
+    dataset: FaceDataset,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    notify: Notify = lambda event, record: None,
+    announce: Callable[[Trainer], None] = lambda trainer: None,
+) -> Path:
+    """Run a configuration to its end in a folder, make a model of it there, and return the model's folder.
+
+    What is done already is not done again: a run that was stopped goes on, a finished one is left as it is. The
+    folder also gets ``history.json``, a record an epoch without the loss of each batch.
+
+    Parameters
+    ----------
+    announce
+        Called with the trainer before it begins; not called when there is nothing to do.
+    """
+    model = folder / "model"
+    if not (model / WEIGHTS).is_file():
+        trainer = Trainer(config, dataset, folder, device=device)
+        announce(trainer)
+        trainer.fit(notify=notify, resume=True)
+        short = [{key: value for key, value in record.items() if key != "batch_losses"} for record in trainer.history_]
+        write_whole(folder / "history.json", json.dumps(short) + "\n")
+        finish(trainer, dataset, model)
+    return model
 
 
 def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:

@@ -16,7 +16,8 @@ def parts(kept: Kept) -> list[Html]:
             f"judged by a network that has not seen it (right in {per_cent(data['right'])} of them). A label is "
             "suspect when the network is surer of another one than it usually is of rows that carry that one "
             f"(confident learning, Northcutt et al., arXiv:1911.00068). {data['suspects']:,} of {data['judged']:,} "
-            "labels are. The list stands in suspects.csv, in the folder of this step; besides, there are "
+            "labels are. The list stands in suspects.csv in the folder of this step, and on suspects.html beside it a "
+            "person decides about each; unmask data clean --apply carries that out. Besides, there are "
             f"{found['exact_copies']:,} copies, {found['blank']:,} blanks, and {found['conflicting_groups']:,} groups "
             "of copies whose labels contradict each other."
         ),

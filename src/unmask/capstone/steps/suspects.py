@@ -1,14 +1,7 @@
-"""Suspect labels: rows whose label a network that has not seen them doubts, and what leaving them out gains.
-
-The ranking is confident learning's (Northcutt et al., arXiv:1911.00068): a row is suspect when the network is surer of
-another label than it is, on average, of rows that carry that label.
-"""
+"""Suspect labels: rows whose label a network that has not seen them doubts, and what leaving them out gains."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 from typing import Any
 
 import numpy as np
@@ -21,13 +14,19 @@ from unmask.capstone.training import MEASURED, own_config, train
 from unmask.datasets import FaceDataset, ferplus
 from unmask.datasets.audit import audit
 from unmask.datasets.base import UNLABELLED
+from unmask.datasets.cleaning import suspects, write_suspects
+from unmask.datasets.cleaning_page import write_cleaning_page
 from unmask.datasets.ferplus import join
-from unmask.datasets.splits import eighty_twenty, fold_numbers
+from unmask.datasets.splits import eighty_twenty
 from unmask.evaluation.metrics import confusion_matrix
 from unmask.expressions import FERPLUS, project
-from unmask.writing import write_whole
+from unmask.training.folds import judge
 
 SHOWN = 24
+"""Suspects in the report."""
+
+ON_PAGE = 500
+"""Suspects on the page on which a person decides about them."""
 
 
 def run(context: Context) -> Result:
@@ -35,104 +34,58 @@ def run(context: Context) -> Result:
     result = Result()
     split = eighty_twenty(context.dataset, together=True, seed=0)
     learned = split.split("Training")
-    probs = judged(context, learned)
-    doubt = doubts(probs, learned.labels)
-    order = np.argsort(-doubt, kind="stable")
-    suspects = order[doubt[order] > 0]
     positions = np.flatnonzero(_labelled(context.dataset))[split.splits == "Training"]
-    _list(context, learned, positions, probs, doubt, suspects)
-    found = audit(learned, near=False)
+    probs = judged(context, learned)
+    found = suspects(context.dataset, positions, probs)
+    write_suspects(found, context.folder / "suspects.csv")
+    write_cleaning_page(context.dataset, found, context.folder / "suspects.html", most=ON_PAGE)
+    doubted = np.searchsorted(positions, [one.row for one in found])  # places among the judged rows
     result.data |= {
         "judged": len(learned),
         "right": float((probs.argmax(axis=1) == learned.labels).mean()),
-        "suspects": len(suspects),
-        "audit": found.to_json(),
-        "rows": positions[suspects[:SHOWN]].tolist(),
-        "words": [_words(learned, probs, row) for row in suspects[:SHOWN].tolist()],
+        "suspects": len(found),
+        "audit": audit(learned, near=False).to_json(),
+        "rows": [one.row for one in found[:SHOWN]],
+        "words": [f"{one.label}, or {one.suggested}: doubt {one.doubt:.2f}" for one in found[:SHOWN]],
     }
     result.value(
         "suspects.share",
-        len(suspects) / len(learned),
+        len(found) / len(learned),
         protocol=f"out of {context.budget.suspects.folds} folds, copies together",
         seeds=[0],
     )
-    if len(suspects):
-        sprites = np.concatenate(list(learned.images[suspects[:SHOWN]]), axis=1)
+    if found:
+        sprites = np.concatenate(list(learned.images[doubted[:SHOWN]]), axis=1)
         caption = "The labels that are doubted most."
         context.keep(result, "suspects.jpg", jpeg(sprites, quality=85), caption, shows_faces=True)
     labels = [str(label) for label in learned.taxonomy.labels]
-    moved = confusion_matrix(learned.labels[suspects], probs[suspects].argmax(axis=1), len(labels))
+    others = np.array([learned.taxonomy.code(one.suggested) for one in found], dtype=np.int64)
+    moved = confusion_matrix(learned.labels[doubted], others, len(labels))
     caption = "Suspects: rows are the labels as they are, columns what the network takes them for."
     context.draw(result, "suspects_by_class", plots.confusion(moved, labels, title="Suspect labels"), caption)
-    _against_votes(context, result, positions, learned, suspects)
-    _retrain(context, result, split, suspects)
+    _against_votes(context, result, positions, learned, doubted)
+    _retrain(context, result, split, doubted)
     return result
 
 
 def judged(context: Context, learned: FaceDataset) -> NDArray[np.float64]:
     """Probabilities of each row, ``(N, 7)``, by a network that was trained on the other folds."""
     budget = context.budget.suspects
-    folds = fold_numbers(learned.groups, budget.folds, seed=0, strata=learned.labels)
-    probs = np.zeros((len(learned), len(learned.taxonomy)))
-    for fold in range(budget.folds):
-        away = folds == fold
-        parted = dataclasses.replace(learned, splits=np.where(away, MEASURED, "Training"))
-        config = own_config(budget.epochs, seed=fold, together=True)
-        answers = train(context, config, parted, f"fold-{fold}").answers(parted)
-        probs[answers.rows] = answers.probs
-    return probs
-
-
-def doubts(probs: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How far each label is doubted, ``(N,)``: probability of the best other label less that of its own; 0 if not.
-
-    Parameters
-    ----------
-    probs
-        ``(N, C)``, of models that have not seen the rows.
-    labels
-        Codes ``(N,)``.
-    """
-    classes = probs.shape[1]
-    usual = np.array([probs[labels == code, code].mean() if (labels == code).any() else 1.0 for code in range(classes)])
-    sure = np.where(probs >= usual, probs, 0.0)
-    rows = np.arange(len(labels))
-    sure[rows, labels] = 0.0
-    own = probs[rows, labels]
-    best = sure.max(axis=1)
-    return np.where((best > own) & (best > 0), best - own, 0.0)
+    config = own_config(budget.epochs, seed=0, together=True)
+    return judge(
+        learned,
+        config,
+        folds=budget.folds,
+        train=lambda config, parted, name: train(context, config, parted, name).model,
+    )
 
 
 def _labelled(dataset: FaceDataset) -> NDArray[np.bool_]:
     return np.asarray((dataset.splits == "Training") & (dataset.labels != UNLABELLED))
 
 
-def _words(learned: FaceDataset, probs: NDArray[np.float64], row: int) -> str:
-    labels = learned.taxonomy.labels
-    return f"{labels[learned.labels[row]]}, or {labels[int(probs[row].argmax())]} {probs[row].max():.0%}"
-
-
-def _list(
-    context: Context,
-    learned: FaceDataset,
-    positions: NDArray[np.int64],
-    probs: NDArray[np.float64],
-    doubt: NDArray[np.float64],
-    suspects: NDArray[np.int64],
-) -> None:
-    """Write ``suspects.csv``: the row in the data, its label, what the network takes it for, and how much it doubts."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "label", "suggested", "doubt"])
-    labels = learned.taxonomy.labels
-    for row in suspects.tolist():
-        suggested = labels[int(probs[row].argmax())]
-        writer.writerow([int(positions[row]), labels[learned.labels[row]], suggested, f"{doubt[row]:.4f}"])
-    write_whole(context.folder / "suspects.csv", text.getvalue())
-
-
 def _against_votes(
-    context: Context, result: Result, positions: NDArray[np.int64], learned: FaceDataset, suspects: NDArray[np.int64]
+    context: Context, result: Result, positions: NDArray[np.int64], learned: FaceDataset, doubted: NDArray[np.int64]
 ) -> None:
     """How often ten other people doubt the same labels."""
     votes = context.inputs.find("votes")
@@ -146,13 +99,13 @@ def _against_votes(
     majority = ferplus.majority(voted[positions])
     own = np.array([FERPLUS.code(label) for label in learned.taxonomy.labels])[learned.labels]
     differs = np.where(majority == UNLABELLED, np.nan, (majority != own).astype(np.float64))
-    counts = [count for count in (100, 200, 500, 1000, 2000, 4000, 8000) if count <= len(suspects)]
-    shares = {count: float(np.nanmean(differs[suspects[:count]])) for count in [*counts, len(suspects)] if count}
+    counts = [count for count in (100, 200, 500, 1000, 2000, 4000, 8000) if count <= len(doubted)]
+    shares = {count: float(np.nanmean(differs[doubted[:count]])) for count in [*counts, len(doubted)] if count}
     base = float(np.nanmean(differs))
     result.data["votes"] = {"shares": {str(count): share for count, share in shares.items()}, "all": base}
     result.value(
         "suspects.votes",
-        float(np.nanmean(differs[suspects])) if len(suspects) else None,
+        float(np.nanmean(differs[doubted])) if len(doubted) else None,
         protocol="share of the suspects whose label FER+'s majority rejects",
         mended={"quantity": "the same share of all rows", "value": base},
     )
@@ -169,11 +122,11 @@ def _against_votes(
     )
 
 
-def _retrain(context: Context, result: Result, split: FaceDataset, suspects: NDArray[np.int64]) -> None:
+def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDArray[np.int64]) -> None:
     """The same recipe with and without the most doubted rows, measured on the same, uncleaned Validation."""
     epochs = context.budget.suspects.retrain_epochs
     learned = np.flatnonzero(split.splits == "Training")
-    dropped = suspects[: round(context.budget.suspects.dropped * len(learned))]
+    dropped = doubted[: round(context.budget.suspects.dropped * len(learned))]
     stays = np.ones(len(split), dtype=bool)
     stays[learned[dropped]] = False
     figures = {}

@@ -1,0 +1,135 @@
+"""``unmask data clean``: labels that models doubt, a page to decide about them, and the data set that follows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmask.cli.loading import add_loading_options, load
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unmask.datasets import FaceDataset
+
+SHOWN = 300
+"""Suspects on the page unless told otherwise."""
+
+
+def add_parser(actions: Any) -> None:
+    """Register the action."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "clean",
+        help="find labels that models doubt, decide about them, write the corrected data set",
+        description="Rank the labels of a split by how much models doubt them and write OUT/suspects.csv with "
+        "OUT/suspects.html, on which a person keeps, drops or relabels each; then write the data set that follows with "
+        "--apply. The original is never changed.",
+    )
+    add_loading_options(parser, positional=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", metavar="FILE.toml", help="judge each row by a network trained on the other folds")
+    what.add_argument("--model", metavar="NAME", help="judge with a finished model, which should not know the rows")
+    what.add_argument("--list", type=Path, metavar="FILE.csv", help="make the page of a list that is there already")
+    what.add_argument("--apply", type=Path, metavar="FILE.csv", help="carry out the decisions of a list")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of list and page; with --apply the data set to write"
+    )
+    parser.add_argument("--split", default="Training", help="whose labels are judged (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=SHOWN, help="suspects shown on the page (default: %(default)s)")
+    group = parser.add_argument_group("with --config")
+    group.add_argument(
+        "--folds", type=int, default=5, help="networks to train; stopped runs go on (default: %(default)s)"
+    )
+    group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    group.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge and list, or carry out."""
+    from unmask.datasets.cleaning import read_suspects, suspects, write_suspects
+    from unmask.datasets.cleaning_page import write_cleaning_page
+    from unmask.errors import ConfigError
+
+    if arguments.most < 1 or not 2 <= arguments.folds <= 100:
+        raise ConfigError("expected --most of 1 or more and --folds from 2 to 100")
+    dataset, code = load(arguments)
+    if arguments.apply:
+        _apply(dataset, arguments.apply, arguments.out)
+        return code
+    if arguments.list:
+        found = read_suspects(arguments.list)
+    else:
+        rows = _labelled_rows(dataset, arguments.split)
+        judge = _by_model if arguments.model else _by_folds
+        found = suspects(dataset, rows, judge(dataset, rows, arguments))
+        write_suspects(found, arguments.out / "suspects.csv")
+        print(f"{len(found):9,}  of {len(rows):,} labels are doubted")
+    write_cleaning_page(dataset, found, arguments.out / "suspects.html", most=arguments.most)
+    print(f"unmask: {arguments.out / 'suspects.html'}", file=sys.stderr)
+    return code
+
+
+def _labelled_rows(dataset: FaceDataset, split: str) -> NDArray[np.int64]:
+    import numpy as np
+
+    from unmask.datasets.base import UNLABELLED
+    from unmask.errors import DataError
+
+    dataset.split(split)  # refuses a split that is not there
+    rows = np.flatnonzero((dataset.splits == split) & (dataset.labels != UNLABELLED))
+    if not len(rows):
+        raise DataError(f"{dataset.name}: no row of '{split}' has a label to doubt")
+    return rows
+
+
+def _by_model(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse.Namespace) -> NDArray[np.float64]:
+    from unmask.cli.progress import Progress
+    from unmask.evaluation.answers import predictor
+    from unmask.models import Classifier
+
+    classifier = Classifier.load(arguments.model)
+    facts = classifier.card.training
+    if facts.get("sha256") == dataset.checksum and str(facts.get("split", "")).startswith(arguments.split):
+        print(
+            f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
+            "judges each row by a network that has not seen it",
+            file=sys.stderr,
+        )
+    with Progress("crops", total=len(rows)) as progress:
+        return predictor([classifier], dataset.taxonomy, advance=progress.advance)(dataset.images[rows])
+
+
+def _by_folds(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse.Namespace) -> NDArray[np.float64]:
+    from unmask.cli.progress import Progress
+    from unmask.cli.train import need_torch, on_terminal
+    from unmask.training.config import load_config
+    from unmask.training.finish import trained
+    from unmask.training.folds import judge
+
+    need_torch(None)
+    config = load_config(arguments.config, arguments.set)
+
+    def train(config: Any, parted: FaceDataset, name: str) -> Path:
+        print(f"unmask: {name}, {config.epochs} epochs", file=sys.stderr)
+        with ExitStack() as stack:
+            notify = on_terminal(config, stack.enter_context(Progress("batches")))
+            return trained(config, parted, arguments.out / name, device=arguments.device, notify=notify)
+
+    return judge(dataset.select(rows), config, folds=arguments.folds, train=train)
+
+
+def _apply(dataset: FaceDataset, decisions: Path, out: Path) -> None:
+    from unmask.datasets.cleaning import decide, read_suspects
+    from unmask.datasets.export import write_dataset
+
+    decided = decide(dataset, read_suspects(decisions))
+    write_dataset(decided.dataset, out)
+    print(f"{decided.dropped:9,}  dropped")
+    print(f"{decided.relabelled:9,}  relabelled")
+    print(f"{decided.undecided:9,}  undecided, kept as they are")
+    print(f"unmask: {out}: {len(decided.dataset):,} of {len(dataset):,} rows", file=sys.stderr)

@@ -1,0 +1,190 @@
+"""Doubted labels by hand, lists and decisions, the page, and ``unmask data clean``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_sets import make_bars, write_csv
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmask.cli import main
+from unmask.datasets import FaceDataset, load_dataset
+from unmask.datasets.cleaning import (
+    DROP,
+    KEEP,
+    Suspect,
+    decide,
+    doubts,
+    read_suspects,
+    suspects,
+    write_suspects,
+)
+from unmask.datasets.cleaning_page import cleaning_page
+from unmask.errors import DataError, InputError
+from unmask.expressions import FER2013
+
+
+def test_doubts_by_hand() -> None:
+    """A row is doubted where another class is above what rows of that class usually get, by how much it is ahead."""
+    probs = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]])
+    labels = np.array([0, 0, 1, 1])
+    # Class 0 is usually given .6 (of .9 and .3), class 1 .7 (of .8 and .6): only the second row is doubted.
+    doubt, others = doubts(probs, labels)
+    assert doubt == pytest.approx([0, 0.4, 0, 0])
+    assert others[1] == 1
+    # Below what the class usually gets, being likelier is not enough.
+    assert doubts(np.array([[0.45, 0.55], [0.2, 0.8]]), np.array([0, 1]))[0] == pytest.approx([0, 0])
+
+
+def four_rows() -> FaceDataset:
+    """Four different pictures: happy, sad, happy, and one without a label."""
+    images = np.arange(4 * 9, dtype=np.uint8).reshape(4, 3, 3)
+    labels = np.array([FER2013.code("happy"), FER2013.code("sad"), FER2013.code("happy"), -1])
+    return FaceDataset("four", images, labels, FER2013, np.array(["Training"] * 4), "c" * 64)
+
+
+def three_suspects() -> list[Suspect]:
+    """What a model finds that is sure of the opposite of all three labels, of the second one most."""
+    happy, sad = FER2013.code("happy"), FER2013.code("sad")
+    probs = np.full((3, 7), 0.02)
+    probs[[0, 2], sad], probs[[0, 2], happy] = 0.8, [0.1, 0.05]
+    probs[1, happy], probs[1, sad] = 0.9, 0.0
+    return suspects(four_rows(), np.array([0, 1, 2]), probs)
+
+
+def test_suspects_are_ranked_and_named() -> None:
+    """The most doubted first, each with its row, its own label and the other one."""
+    found = three_suspects()
+    assert [(one.row, one.label, one.suggested) for one in found] == [
+        (1, "sad", "happy"),
+        (2, "happy", "sad"),
+        (0, "happy", "sad"),
+    ]
+    assert [one.doubt for one in found] == [0.9, 0.75, 0.7]
+
+
+def with_decisions(*decisions: str) -> list[Suspect]:
+    """The three suspects with decisions."""
+    return [
+        Suspect(one.row, one.picture, one.label, one.suggested, one.doubt, decision)
+        for one, decision in zip(three_suspects(), decisions, strict=True)
+    ]
+
+
+def test_decisions_are_carried_out() -> None:
+    """One row goes, one gets a new label, one stays; the data set given is as before."""
+    dataset = four_rows()
+    before = dataset.labels.copy()
+    decided = decide(dataset, with_decisions(DROP, "neutral", ""))
+    assert (decided.dropped, decided.relabelled, decided.undecided) == (1, 1, 1)
+    assert decided.dataset.labels.tolist() == [FER2013.code("happy"), FER2013.code("neutral"), -1]
+    assert decided.dataset.images[:, 0, 0].tolist() == [0, 18, 27]
+    assert (dataset.labels == before).all()
+    kept = decide(dataset, with_decisions(KEEP, KEEP, "happy"))
+    assert (kept.dropped, kept.relabelled, kept.undecided) == (0, 0, 0)
+    assert (kept.dataset.labels == before).all()
+
+
+def test_decisions_that_cannot_be_carried_out() -> None:
+    """Another data set, a row named twice and an unknown word are refused, and the message says what would do."""
+    dataset = four_rows()
+    with pytest.raises(DataError, match="row 1 of four is not the picture that the list means; give the data"):
+        decide(dataset.select(np.array([1, 0, 2])), with_decisions("", "", ""))
+    with pytest.raises(DataError, match="row 2 of four is not the picture"):
+        decide(dataset.select(np.array([0, 1])), with_decisions("", "", ""))
+    with pytest.raises(DataError, match="row 1 stands in the list twice"):
+        decide(dataset, [*with_decisions("", "", ""), with_decisions("", "", "")[0]])
+    with pytest.raises(DataError, match="row 1: decision 'perhaps'; expected one of keep, drop, angry"):
+        decide(dataset, with_decisions("perhaps", "", ""))
+
+
+@given(st.lists(st.sampled_from(["", KEEP, DROP, *map(str, FER2013.labels)]), min_size=3, max_size=3))
+def test_lists_are_read_as_written(tmp_path_factory: pytest.TempPathFactory, decisions: list[str]) -> None:
+    """Whatever was decided: the list comes back the same."""
+    path = tmp_path_factory.mktemp("list") / "suspects.csv"
+    write_suspects(with_decisions(*decisions), path)
+    assert read_suspects(path) == with_decisions(*decisions)
+
+
+def test_lists_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file, another table and a damaged line are named."""
+    with pytest.raises(InputError, match=r"none\.csv: cannot be read .*; name the suspects\.csv"):
+        read_suspects(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="expected the columns row, picture, label"):
+        read_suspects(tmp_path / "other.csv")
+    (tmp_path / "bad.csv").write_text("row,picture,label,suggested,doubt,decision\nx,,,,,\n")
+    with pytest.raises(DataError, match="line 2: expected a number as row"):
+        read_suspects(tmp_path / "bad.csv")
+
+
+def test_page_shows_the_most_doubted_and_holds_all() -> None:
+    """A card for each shown suspect, with what is decided chosen; the list behind the page holds the others too."""
+    page = cleaning_page(four_rows(), with_decisions(DROP, "", KEEP), most=2)
+    assert "3 labels of four are doubted; the 2 most doubted are shown." in page
+    assert page.count("<figure ") == 2
+    assert '<option value="drop" selected>drop</option>' in page
+    listed = re.search(r"const list = (.*);\n", page)
+    assert listed is not None
+    assert [row[-1] for row in json.loads(listed[1])["rows"]] == [DROP, "", KEEP]
+    assert "No label is doubted." in cleaning_page(four_rows(), [], most=2)
+
+
+def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """List and page, then the decisions carried out; the original stays, and nothing is overwritten."""
+    data = write_csv(make_bars(), tmp_path / "data.csv")
+    before, out = data.read_bytes(), tmp_path / "clean"
+    assert main(["data", "clean", str(data), "--model", "small", "--no-cache", "--out", str(out)]) == 0
+    assert "labels are doubted" in capsys.readouterr().out
+    found = read_suspects(out / "suspects.csv")
+    assert found
+    assert (out / "suspects.html").read_text().startswith("<!DOCTYPE html>")
+    first = found[0]
+    decided = [Suspect(first.row, first.picture, first.label, first.suggested, first.doubt, DROP), *found[1:]]
+    write_suspects(decided, out / "decided.csv")
+    new = tmp_path / "new.csv"
+    command = ["data", "clean", str(data), "--no-cache", "--apply", str(out / "decided.csv"), "--out", str(new)]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "        1  dropped" in printed
+    assert f"{len(found) - 1:9,}  undecided" in printed
+    assert len(load_dataset(new, cache=False)) == len(load_dataset(data, cache=False)) - 1
+    assert data.read_bytes() == before
+    assert main(command) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert main(["data", "clean", str(data), "--no-cache", "--list", str(out / "decided.csv"), "--out", str(out)]) == 0
+    assert '<option value="drop" selected>' in (out / "suspects.html").read_text()
+
+
+def test_clean_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong numbers, a split that is not there, one without labels."""
+    data = str(write_csv(make_bars(), tmp_path / "data.csv"))
+    out = ["--no-cache", "--out", str(tmp_path / "out")]
+    assert main(["data", "clean", data, "--model", "small", "--most", "0", *out]) == 2
+    assert main(["data", "clean", data, "--model", "small", "--split", "Trainin", *out]) == 1
+    assert "did you mean 'Training'" in capsys.readouterr().err
+
+
+def test_clean_by_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Networks of the other folds judge every row; a second call trains nothing again."""
+    pytest.importorskip("torch", reason="the extra 'train' is not installed")
+    from tiny_run import TINY
+
+    from unmask.training.config import save_config
+
+    data = write_csv(make_bars(), tmp_path / "data.csv")
+    save_config(tmp_path / "tiny.json", TINY)
+    command = ["data", "clean", str(data), "--no-cache", "--config", str(tmp_path / "tiny.json"), "--folds", "2"]
+    command += ["--set", "epochs=1", "--set", 'heads={"fer2013"=1.0}', "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    models = [tmp_path / "out" / f"fold-{fold}" / "model" / "model.onnx" for fold in (0, 1)]
+    made = [model.stat().st_mtime_ns for model in models]
+    first = (tmp_path / "out" / "suspects.csv").read_bytes()
+    assert main(command) == 0
+    assert [model.stat().st_mtime_ns for model in models] == made
+    assert (tmp_path / "out" / "suspects.csv").read_bytes() == first
