@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("sklearn", reason="the extra 'study' is not installed")
 
 from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC
 from tiny_faces import faces, feature_named
 
@@ -19,6 +20,7 @@ from unmask.classical import (
     build_feature,
     classifier_names,
     feature_names,
+    least_squares,
     register_classifier,
     register_feature,
 )
@@ -27,8 +29,9 @@ from unmask.classical.classifiers import logits
 from unmask.classical.features import resolve
 from unmask.classical.gabor import Gabor, gabor_filters
 from unmask.classical.gradients import Hog, gradient_maps, pooling, unit
-from unmask.classical.kernels import LocalSVM, MirrorSVC
+from unmask.classical.kernels import MirrorSVC
 from unmask.classical.lbp import LbpHistogram, LbpImage, lbp_images, uniform_bins
+from unmask.classical.least_squares import LocalSVM, MirrorLSSVM
 from unmask.classical.pairs import pair_weights, votes
 from unmask.classical.pixels import Eigenfaces
 from unmask.classical.scaling import UnitScale
@@ -227,6 +230,35 @@ def test_mirror_machine_is_the_machine_of_all_mirror_images() -> None:
     # libsvm stops when it is within 1e-3 of the optimum; a vote may turn where a pair is undecided.
     agree = np.abs(ours.decision_function(features) - theirs).max(axis=1) < 0.02
     assert agree.mean() > 0.95
+
+
+def test_mirror_least_squares_machine_is_kernel_ridge_over_all_mirror_images() -> None:
+    """It decides as scikit-learn's kernel ridge that was given every row and its mirror image."""
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(2, 60, 3)).astype(np.float32)
+    labels = ((left**2).sum(axis=1) + (right**2).sum(axis=1) > 6).astype(np.int64) + (left[:, 1] > 1)
+    features, swapped = np.hstack([left, right]), np.hstack([right, left])
+    ours = MirrorLSSVM(ridge=0.3, gamma=0.7).fit(features, labels)
+    both = np.vstack([features, swapped]) / np.sqrt(2)  # so that distances are means over picture and mirror image
+    targets = np.eye(3)[np.tile(labels, 2)] - ours.means_
+    theirs = KernelRidge(alpha=0.3, kernel="rbf", gamma=float(ours.scale_)).fit(both, targets)
+    asked = rng.normal(size=(7, 6)).astype(np.float32)
+    np.testing.assert_allclose(
+        ours.decision_function(asked), theirs.predict(asked / np.sqrt(2)) + ours.means_, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        ours.decision_function(asked), ours.decision_function(np.roll(asked, 3, axis=1)), atol=1e-5
+    )
+    assert ours.decision_function(asked[:0]).shape == (0, 3)
+
+
+def test_mirror_least_squares_machine_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks smaller than the rows give the same machine."""
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(50, 8)).astype(np.float32), rng.integers(0, 3, 50)
+    whole = MirrorLSSVM().fit(features, labels).decision_function(features)
+    monkeypatch.setattr(least_squares, "BLOCK", 7)
+    np.testing.assert_allclose(MirrorLSSVM().fit(features, labels).decision_function(features), whole, atol=1e-4)
 
 
 def test_votes_are_scikit_learns() -> None:

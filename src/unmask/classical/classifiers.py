@@ -17,7 +17,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
-from unmask.classical.kernels import LocalSVM, MirrorSVC
+from unmask.classical.kernels import MirrorSVC
+from unmask.classical.least_squares import LocalSVM, MirrorLSSVM
 from unmask.classical.scaling import Components, UnitScale
 from unmask.errors import ConfigError, UnknownModelError, suggest
 
@@ -127,6 +128,10 @@ def _mirror_svc(*, seed: int, **options: Any) -> ClassifierMixin:
     return MirrorSVC(**options)
 
 
+def _mirror_ls_svm(*, seed: int, **options: Any) -> ClassifierMixin:
+    return MirrorLSSVM(**options)
+
+
 def _local_svm(*, seed: int, components: int = 500, **options: Any) -> ClassifierMixin:
     return make_pipeline(Components(components=components, seed=seed), LocalSVM(**options))
 
@@ -141,4 +146,5 @@ register_classifier("logistic", _logistic)
 register_classifier("ridge", _ridge)
 register_classifier("neighbours", _neighbours)
 register_classifier("mirror_svc", _mirror_svc)
+register_classifier("mirror_ls_svm", _mirror_ls_svm)
 register_classifier("local_svm", _local_svm)

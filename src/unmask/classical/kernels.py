@@ -1,4 +1,4 @@
-"""Support vector machines that scikit-learn does not have: one that learns mirror images for free, and a local one."""
+"""A support vector machine that scikit-learn does not have: it learns mirror images at the price of the pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float32]
 
-_BLOCK = 2048  # rows whose kernel is computed at once
+BLOCK = 2048
+"""Rows whose kernel is computed at once."""
+
+
+def refuse_odd(features: Matrix, kind: str) -> None:
+    """Raise ConfigError where the features are not those of pictures and mirror images side by side."""
+    if features.shape[1] % 2:
+        raise ConfigError(f"{kind} needs features of pictures and mirror images: kind = 'mirrored', even = false")
 
 
 def rbf(first: Matrix, second: Matrix, gamma: float) -> Matrix:
@@ -52,10 +59,7 @@ class MirrorSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """Learn from rows ``(N, 2 D)`` and their codes ``(N,)``."""
         from sklearn.svm import SVC
 
-        if features.shape[1] % 2:
-            raise ConfigError(
-                "mirror_svc needs features of pictures and mirror images: kind = 'mirrored', even = false"
-            )
+        refuse_odd(features, "mirror_svc")
         self._find_axes(features)
         rows = self.rows(features)
         machine = SVC(kernel="precomputed", C=self.penalty, cache_size=500).fit(self._kernel(rows, rows), y)
@@ -88,18 +92,18 @@ class MirrorSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 
     def _kernel(self, rows: Matrix, others: Matrix) -> NDArray[np.float64]:
         kernel = np.empty((len(rows), len(others)))  # float64 is what libsvm takes without a copy
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            kernel[start : start + _BLOCK] = rbf(part, others, self.gamma)
-            kernel[start : start + _BLOCK] += rbf(part, others * self.turned_, self.gamma)
+        for start in range(0, len(rows), BLOCK):
+            part = rows[start : start + BLOCK]
+            kernel[start : start + BLOCK] = rbf(part, others, self.gamma)
+            kernel[start : start + BLOCK] += rbf(part, others * self.turned_, self.gamma)
         return kernel
 
     def decision_function(self, features: Matrix) -> Matrix:
         """Scores ``(N, classes)``, see :func:`unmask.classical.pairs.votes`."""
         rows = self.rows(features)
         parts = [
-            self._kernel(rows[start : start + _BLOCK], self.vectors_) @ self.weights_ + self.offsets_
-            for start in range(0, len(rows), _BLOCK)
+            self._kernel(rows[start : start + BLOCK], self.vectors_) @ self.weights_ + self.offsets_
+            for start in range(0, len(rows), BLOCK)
         ]
         return votes(np.concatenate(parts), len(self.classes_))
 
@@ -131,53 +135,3 @@ def rbf_graph(graph: Graph, rows: str, vectors: Matrix, gamma: float) -> str:
     both = graph.affine(rows, -2 * vectors.T, (vectors**2).sum(axis=1))
     distance = graph.op("Relu", graph.op("Add", both, squares))
     return graph.op("Exp", graph.op("Mul", distance, graph.constant(np.float32(-gamma))))
-
-
-class LocalSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """For every face its own machine, learned from the faces most like it.
-
-    Ionescu et al., "Local learning to improve bag of visual words model for facial expression recognition" (ICML 2013
-    workshop). The machine is a least-squares support vector machine (Suykens and Vandewalle,
-    doi:10.1023/A:1018628609742), one equation for a face, with the cosine as its kernel.
-
-    Parameters
-    ----------
-    neighbours
-        Faces that each machine learns from.
-    penalty
-        For errors; one over the ridge of the equations.
-    """
-
-    def __init__(self, *, neighbours: int = 1000, penalty: float = 10.0) -> None:
-        self.neighbours, self.penalty = neighbours, penalty
-
-    def fit(self, features: Matrix, y: NDArray[np.int64]) -> Self:
-        """Keep the rows ``(N, D)`` and their codes ``(N,)``."""
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.mean_ = features.mean(axis=0)
-        self.rows_ = self._directions(features)
-        self.targets_ = np.eye(len(self.classes_), dtype=np.float32)[codes]
-        return self
-
-    def _directions(self, features: Matrix) -> Matrix:
-        rows = features - self.mean_
-        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
-
-    def decision_function(self, features: Matrix) -> Matrix:
-        """Scores ``(N, classes)``: about 1 for the class that the neighbourhood speaks for, 0 for the others."""
-        count = min(self.neighbours, len(self.rows_))
-        scores = np.empty((len(features), len(self.classes_)), dtype=np.float32)
-        ridge = np.eye(count, dtype=np.float32) / np.float32(self.penalty)
-        for start in range(0, len(features), _BLOCK):
-            rows = self._directions(features[start : start + _BLOCK])
-            alike = rows @ self.rows_.T
-            nearest = np.argpartition(-alike, count - 1, axis=1)[:, :count]
-            for number, chosen in enumerate(nearest):
-                known, targets = self.rows_[chosen], self.targets_[chosen]
-                mean = targets.mean(axis=0)
-                weights = np.linalg.solve(known @ known.T + ridge, targets - mean)
-                scores[start + number] = alike[number, chosen] @ weights + mean
-        return scores
-
-    def predict(self, features: Matrix) -> NDArray[np.int64]:
-        return np.asarray(self.classes_[self.decision_function(features).argmax(axis=1)])
