@@ -42,10 +42,15 @@ class ImageFeature(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc] 
     def transform(self, images: Images) -> Features:
         """Features ``float32 (N, D)`` of images of the size that :meth:`fit` saw."""
         images = check_images(images, side=self.side_)
-        blocks = [self._block(images[start : start + BLOCK]) for start in range(0, len(images), BLOCK)]
-        if not blocks:
+        if not len(images):
             return self._block(np.zeros((1, *images.shape[1:]), dtype=np.uint8))[:0]
-        return np.concatenate(blocks)
+        first = self._block(images[:BLOCK])
+        # Tens of thousands of columns: blocks that are joined at the end would need twice the memory.
+        features = np.empty((len(images), first.shape[1]), dtype=np.float32)
+        features[:BLOCK] = first
+        for start in range(BLOCK, len(images), BLOCK):
+            features[start : start + BLOCK] = self._block(images[start : start + BLOCK])
+        return features
 
     def _learn(self, images: Images) -> None:
         """Set the learned attributes, whose names end in ``_``. Most features learn nothing."""
