@@ -27,6 +27,7 @@ from films import Picture, Portrait, scenes, write_film
 
 import unmask
 from unmask.cli import main
+from unmask.errors import ConfigError, InputError
 from unmask.media import Failure
 from unmask.readings import Reading
 from unmask.session import FilmOptions
@@ -325,6 +326,45 @@ def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> Non
                 assert face.box.to_json() == pytest.approx(other.box.to_json(), abs=1)
                 assert face.scores["happy"] == pytest.approx(other.scores["happy"], abs=0.02)  # type: ignore[index]
     assert session.push(np.zeros((90, 120), np.uint8)).faces == ()
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((90, 120, 3), np.float32),  # 0 to 1, or 0 to 255?
+        np.zeros((90, 120, 2), np.uint8),  # two channels
+        np.zeros((90, 120, 3), np.uint8).tolist(),  # no array
+    ],
+)
+def test_a_session_refuses_what_is_no_picture(picture: Any) -> None:
+    """It says so, and goes on with the next frame under the next number."""
+    session = unmask.load(detector="mtcnn").session(source="live")
+    with pytest.raises(InputError, match="live: expected"):
+        session.push(picture, time_s=5.0)
+    assert session.push(np.zeros((90, 120), np.uint8), time_s=0.0).index == 0
+
+
+def test_a_session_takes_the_pictures_that_a_reader_takes(photo: Path) -> None:
+    """Alpha is laid over white and a grey channel dropped, as everywhere."""
+    with Image.open(photo) as picture:
+        grey = np.asarray(picture.convert("L"))
+        alpha = np.asarray(picture.convert("RGBA"))
+    session = unmask.load(detector="mtcnn").session()
+    for image in (grey[..., None], alpha):
+        (face,) = session.push(image).faces
+        assert face.expression == "happy"
+
+
+@pytest.mark.parametrize("time_s", [0.9, math.nan, math.inf])
+def test_time_does_not_go_back(time_s: float) -> None:
+    """A frame from before the last one is refused; one of the same time and one without a time are not."""
+    session = unmask.load(detector="mtcnn").session()
+    blank = np.zeros((90, 120), np.uint8)
+    session.push(blank, time_s=1.0)
+    with pytest.raises(ConfigError, match=r"after 1\.0 s"):
+        session.push(blank, time_s=time_s)
+    assert session.push(blank, time_s=1.0).time_s == 1.0
+    assert session.push(blank).time_s >= 1.0  # type: ignore[operator]
 
 
 def test_smoothing_is_the_stated_filter(crossing: Path, rows: list[Reading]) -> None:
