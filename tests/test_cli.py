@@ -126,6 +126,29 @@ def test_resume_reads_nothing_twice(
     assert broken.read_text() == whole.read_text()
 
 
+def test_resume_keeps_to_one_model_and_its_labels(
+    capsys: pytest.CaptureFixture[str], photo: Path, landscape: Path, tmp_path: Path
+) -> None:
+    """A file never holds scores of two label sets, or of two models; it is refused as it is."""
+    out = tmp_path / "out.jsonl"
+    assert run(capsys, "read", str(photo), "--out", str(out))[0] == 0
+    text = out.read_text()
+    more = ("read", str(landscape), "--out", str(out), "--resume")
+    code, _, err = run(capsys, *more, "--head", "fer2013")
+    assert code == 2
+    assert "contempt" in err.split("this run")[0]
+    assert "contempt" not in err.split("this run")[1]
+    assert out.read_text() == text
+    out.write_text(text.replace('"model": "small@', '"model": "large@'))
+    code, _, err = run(capsys, *more)
+    assert code == 2
+    assert "large@" in err
+    assert "small@" in err
+    out.write_text(text)
+    assert run(capsys, *more)[0] == 0
+    assert out.read_text().startswith(text)
+
+
 def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, folder: Path, tmp_path: Path) -> None:
     """One picture into a file, many into a folder; the drawing has the picture's size and differs at the box."""
     target = tmp_path / "drawn.png"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,18 +242,6 @@ def check_target(path: Path, *, moves: bool) -> None:
 def _same(path: Path, source: str) -> bool:
     """Whether a path is the source's own file, which must not be drawn over."""
     return path.exists() and Path(source).exists() and path.samefile(source)
-
-
-def redraw(pictures: Pictures, frames: Iterator[Any], known: Sequence[Reading] | Iterator[Reading]) -> None:
-    """Draw frames whose readings an earlier run has written; ``known`` in the order of the frames."""
-    from unmask.media import Failure
-
-    frames = iter(frames)
-    for reading in known:
-        for frame in frames:
-            if not isinstance(frame, Failure) and frame.index == reading.index:
-                pictures.add(frame, reading)
-                break
 
 
 def _stem(source: str) -> str:

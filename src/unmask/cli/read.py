@@ -16,10 +16,8 @@ from unmask.errors import ConfigError, UnmaskError
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from unmask.cli.drawing import Pictures
     from unmask.media import Source
     from unmask.models import Thresholds
-    from unmask.outputs.jsonl import EarlierRun
     from unmask.reader import Reader
     from unmask.session import FilmOptions
 
@@ -103,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, write, report what could not be read."""
     from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
+    from unmask.cli.resuming import earlier_of, redo
     from unmask.cli.targets import check_targets
     from unmask.media import Failure, count
     from unmask.outputs import format_of, open_writer
@@ -120,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         _check_annotate(arguments.annotate, sources, total)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
-    earlier = _earlier(arguments)
+    earlier = earlier_of(arguments.out, reader) if arguments.resume else None
     inputs, failed, moves, source, bad_source = 0, 0, False, None, None
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())
@@ -136,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         # After all that may be refused, because it empties its file.
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
-            _redo(pictures, earlier, sources, film)
+            redo(pictures, earlier, sources, film)
         progress = stack.enter_context(Progress("frames", total if total != 1 else None))
         items = reader.stream(
             sources,
@@ -268,28 +267,3 @@ def _check_annotate(path: Path, sources: list[Source], total: int | None) -> Non
         return
     (item,) = expand(sources)
     check_target(path, moves=item.moves)
-
-
-def _earlier(arguments: argparse.Namespace) -> EarlierRun | None:
-    """What an earlier run has written to the file that this one goes on with; None for a run of its own."""
-    if not arguments.resume:
-        return None
-    from unmask.outputs.jsonl import earlier_run
-
-    return earlier_run(arguments.out)
-
-
-def _redo(pictures: Pictures, earlier: EarlierRun, sources: list[Source], film: FilmOptions | None) -> None:
-    """Count and, of the film that was cut short, draw again what an earlier run has read already."""
-    from unmask.cli.drawing import redraw
-    from unmask.media import WHOLE, expand, open_film
-
-    if pictures.counts:
-        for reading in earlier.readings():
-            if not (pictures.shows and reading.source in earlier.past):
-                pictures.count(reading)
-    if pictures.shows:
-        span = film.span if film else WHOLE
-        for item in expand(sources) if earlier.past else ():
-            if item.name in earlier.past:
-                redraw(pictures, open_film(item, span), earlier.readings(item.name))
