@@ -110,6 +110,13 @@ def test_parts_and_steps(capsys: pytest.CaptureFixture[str], landscape: Path) ->
     assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == ["5", "10", "15"]
 
 
+def test_a_film_that_ends_before_the_start(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """It is an input that could not be read, not a film without frames."""
+    code, out, err = run(capsys, "read", landscape, "--format", "jsonl", "--start", "1:30")
+    assert (code, out) == (1, "")
+    assert "landscape.mp4: ends at 0.76 s, before the start, 90 s" in err
+
+
 def frames_of(path: Path) -> list[tuple[float, Picture]]:
     """Times and pictures of a film."""
     with av.open(str(path)) as film:
