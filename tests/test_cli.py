@@ -185,6 +185,16 @@ def test_list_from_standard_input(
         assert Reading.from_line(out).faces[0].expression == "happy"
 
 
+def test_film_options_for_pictures_from_standard_input(
+    capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a list names a film shows when it is read: then a line says that the option changed nothing."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{photo}\n".encode())))
+    code, out, err = run(capsys, "read", "-", "--format", "jsonl", "--end", "3")
+    assert (code, out.count("\n")) == (0, 1)
+    assert "--end changed nothing" in err
+
+
 def test_other_head(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
     """The second output has FER2013's seven labels in the order of its codes."""
     _, out, _ = run(capsys, "read", str(photo), "--format", "jsonl", "--head", "fer2013")
@@ -228,6 +238,10 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
         (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
         (("read", "x.jpg", "--annotate", "drawn.webp"), 2, "JPEG or PNG"),
+        (("read", "x.jpg", "--start", "3"), 2, "--start is for films"),
+        (("read", "x.jpg", "y.png", "--every", "1"), 2, "--every is for films"),
+        (("read", "x.jpg", "--summary", "x.json"), 2, "--summary is for films"),
+        (("read", "x.jpg", "--timeline", "x.png"), 2, "--timeline is for films"),
         (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
         (("models", "show", "smal"), 2, "did you mean 'small'"),
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 TIMES = ("start", "end", "every")
 OUTPUTS = ("out", "report", "summary", "timeline")
+OF_FILMS = (*TIMES, "smooth", "search_every", "summary", "timeline")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
     "min_size": "shortest side of a face's box, in pixels",
@@ -115,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = _sources(arguments)
     check_targets(_outputs(arguments), arguments.sources)
     total, film = count(sources), _film_options(arguments)
+    of_films = _of_films(arguments, sources, total)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
@@ -161,6 +163,8 @@ def run(arguments: argparse.Namespace) -> int:
                 moves = moves or reading.time_s is not None
             if total != 1 or moves:
                 progress.advance(note=f"{failed} not read" if failed else "")
+    if of_films and total is None and inputs > failed and not moves:
+        print(f"unmask: {of_films} changed nothing: no input was a film", file=sys.stderr)
     if failed and total != 1:
         print(f"unmask: {failed} of {inputs} inputs could not be read; the rest were", file=sys.stderr)
     return 1 if failed else 0
@@ -241,6 +245,18 @@ def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
         span=Span(**{f"{name}_s": time for name, time in times.items()}),
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _of_films(arguments: argparse.Namespace, sources: list[Source], total: int | None) -> str | None:
+    """The first option given that only films heed. Raises ConfigError where it is known that there are none."""
+    from unmask.media import expand
+
+    given = next((f"--{name.replace('_', '-')}" for name in OF_FILMS if getattr(arguments, name) is not None), None)
+    if given is None or total is None:  # a list from standard input, which only reading it would tell
+        return given
+    if not any(one.moves or isinstance(one.content, UnmaskError) for one in expand(sources)):
+        raise ConfigError(f"{given} is for films, and no SOURCE is one; leave it out, or read pictures as one: --fps")
+    return given
 
 
 def _number(option: str, text: str) -> Fraction:
