@@ -209,8 +209,8 @@ def test_other_head(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
         (("--min-size", "5000"), "too small"),
         (("--min-sharpness", "1e6"), "blurred"),
         (("--max-yaw", "0"), "turned away"),
-        (("--min-confidence", "1.1"), "low confidence"),
-        (("--min-confidence", "0", "--min-margin", "1.1"), "ambiguous"),
+        (("--min-confidence", "1"), "low confidence"),
+        (("--min-confidence", "0", "--min-margin", "1"), "ambiguous"),
     ],
 )
 def test_each_reason_for_abstaining(
@@ -234,7 +234,9 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--format", "parquet"), 2, "--out"),
         (("read", "x.jpg", "--resume"), 2, "--out FILE.jsonl"),
         (("read", "x.jpg", "--workers", "0"), 2, "at least 1"),
-        (("read", "x.jpg", "--min-size", "-3"), 2, "min_size"),
+        (("read", "x.jpg", "--min-size", "-3"), 2, "--min-size: expected"),
+        (("read", "x.jpg", "--min-confidence", "3"), 2, "--min-confidence: expected a number from 0 to 1, got 3.0"),
+        (("read", "x.jpg", "--max-yaw", "200"), 2, "--max-yaw: expected a number from 0 to 180"),
         (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
         (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
         (("read", "x.jpg", "--annotate", "drawn.webp"), 2, "JPEG or PNG"),

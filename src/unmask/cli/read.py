@@ -179,10 +179,13 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         if given:
             raise ConfigError(f"--no-abstain leaves nothing for --{next(iter(given)).replace('_', '-')} to decide")
         return Thresholds.never()
-    try:
-        return dataclasses.replace(reader.thresholds, **given)
-    except UnmaskError as error:
-        raise ConfigError(str(error)) from None
+    thresholds = reader.thresholds
+    for key, value in given.items():
+        try:
+            thresholds = dataclasses.replace(thresholds, **{key: value})
+        except UnmaskError as error:
+            raise ConfigError(str(error).replace(key, f"--{key.replace('_', '-')}", 1)) from None
+    return thresholds
 
 
 @contextmanager
