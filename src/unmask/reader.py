@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import Expression
 from unmask.faces import Detection, Detector, build_detector, crop, left_to_right, measure
-from unmask.media import Failure, Frame, Input, Source, ahead, expand, open_film, open_frame, ordered_map
+from unmask.media import Failure, Frame, Input, Source, ahead, check_workers, expand, open_film, open_frame, ordered_map
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, Unfinished, normalised_scores
 
@@ -115,6 +115,8 @@ class Reader:
 
         Raises
         ------
+        ConfigError
+            Less than one worker.
         UnmaskError
             A source cannot be read. To go on with the rest, use :meth:`stream`.
         """
@@ -141,7 +143,13 @@ class Reader:
         past
             By the name of a film, where an earlier run stopped: the film goes on from there, with the same numbers for
             the people who are still in sight, and new ones for all others.
+
+        Raises
+        ------
+        ConfigError
+            Less than one worker.
         """
+        check_workers(workers)
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[Found | Failure] = []
         # Closed whatever happens, so that threads which work ahead have ended when this has.
@@ -290,10 +298,14 @@ def load(
     Raises
     ------
     ModelError
-        See :func:`unmask.models.load_model`.
+        See :func:`unmask.models.load_model`; or the detector's file is damaged, or not fetched yet.
     UnknownModelError
-        The detector is not registered, or not fetched yet.
+        No model, head or detector has this name.
+    ConfigError
+        Less than one thread.
     """
+    if threads < 1:
+        raise ConfigError(f"threads {threads}: expected at least 1")
     classifier = Classifier.load(name_or_path, threads=threads)
     return Reader(classifier, build_detector(detector, threads=threads), head=head, thresholds=thresholds)
 
