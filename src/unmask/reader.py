@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import Expression
 from unmask.faces import Detection, Detector, build_detector, crop, left_to_right, measure
-from unmask.media import Failure, Frame, Input, Source, ahead, check_workers, expand, open_film, open_frame, ordered_map
+from unmask.media import Failure, Frame, Input, Source, ahead, check_workers, each, expand, open_film, open_frame
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, Unfinished, normalised_scores
 
@@ -178,12 +177,12 @@ class Reader:
         film: FilmOptions | None,
         past: Mapping[str, Unfinished],
     ) -> Generator[Found | Failure, None, None]:
-        for moves, group in groupby(inputs, key=lambda one: one.moves):
-            if moves:
-                for one in group:
-                    yield from self._film(one, film, past.get(one.name))
-            else:
-                yield from ordered_map(lambda one: self._find(open_frame(one)), group, workers=workers)
+        return each(
+            inputs,
+            still=lambda one: self._find(open_frame(one)),
+            film=lambda one: self._film(one, film, past.get(one.name)),
+            workers=workers,
+        )
 
     def _film(self, one: Input, film: FilmOptions | None, past: Unfinished | None) -> Iterator[Found | Failure]:
         from unmask.session import FilmOptions, follow

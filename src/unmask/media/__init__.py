@@ -10,7 +10,7 @@
 
 from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Source, Stream
 from unmask.media.expand import count, expand
-from unmask.media.opening import frames, open_film, open_frame
+from unmask.media.opening import each, frames, open_film, open_frame
 from unmask.media.pipeline import ahead, check_workers, ordered_map
 from unmask.media.span import WHOLE, Span
 
@@ -27,6 +27,7 @@ __all__ = [
     "ahead",
     "check_workers",
     "count",
+    "each",
     "expand",
     "frames",
     "open_film",
