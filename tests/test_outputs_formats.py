@@ -244,7 +244,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_a_full_disk(name: str) -> None:
     """No space left: an error that names the file, and a next step."""
-    with pytest.raises(InputError, match=r"/dev/full: cannot be written.*choose another place"):
+    with pytest.raises(InputError, match=r"/dev/full: cannot be written.*; free some space or choose another place"):
         open_writer(name, Path("/dev/full"), labels=LABELS).write(STILLS[0])
 
 
