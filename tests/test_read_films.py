@@ -443,6 +443,13 @@ def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_
     assert {reading.source for reading in read} == {str(tmp_path / "*.png")}
 
 
+def test_a_rate_for_a_film(capsys: pytest.CaptureFixture[str], landscape: Path) -> None:
+    """A film has its own."""
+    code, out, err = run(capsys, "read", landscape, "--fps", "10", "--format", "jsonl")
+    assert (code, out) == (1, "")
+    assert "leave out --fps" in err
+
+
 def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--camera`` reads until the camera ends, each frame at once."""
     import cv2
@@ -501,12 +508,31 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     assert words in err
 
 
-def test_without_pyav(capsys: pytest.CaptureFixture[str], landscape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The install line, and the film counts as not read."""
+def test_without_pyav(
+    capsys: pytest.CaptureFixture[str], landscape: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The install line; a film alone is refused before anything is emptied, and among others it is not read."""
     monkeypatch.setitem(sys.modules, "av", None)
-    code, _, err = run(capsys, "read", landscape)
+    out = tmp_path / "out.csv"
+    out.write_text("earlier\n")
+    code, _, err = run(capsys, "read", landscape, "--out", out)
+    assert code == 2
+    assert "pip install 'unmask[video]'" in err
+    assert out.read_text() == "earlier\n"
+    code, _, err = run(capsys, "read", landscape, photo, "--out", out)
     assert code == 1
     assert "pip install 'unmask[video]'" in err
+    assert "1 of 2" in err
+    assert "happy" in out.read_text()
+
+
+def test_a_missing_film_without_pyav(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """To install it would not help."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = run(capsys, "read", "gone.mp4")
+    assert code == 1
+    assert "gone.mp4: no such file" in err
+    assert "pip" not in err
 
 
 def test_pictures_load_nothing_that_only_films_need(photo: Path) -> None:

@@ -119,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
     of_films = _of_films(arguments, sources, total)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
+    if total == 1:
+        _check_film(sources)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None
@@ -286,3 +288,14 @@ def _check_annotate(path: Path, sources: list[Source], total: int | None) -> Non
         return
     (item,) = expand(sources)
     check_target(path, moves=item.moves)
+
+
+def _check_film(sources: list[Source]) -> None:
+    """Raises MissingExtraError when the only input is a film, and PyAV is not there to open it."""
+    from unmask.media import Stream, expand
+
+    (item,) = expand(sources)
+    if item.moves and (isinstance(item.content, Stream) or (isinstance(item.content, Path) and item.content.exists())):
+        from unmask.media.container import pyav
+
+        pyav()

@@ -22,7 +22,7 @@ def open_frame(item: Input) -> Frame | Failure:
     content = item.content
     try:
         if item.moves:
-            raise InputError(f"{item.name}: a film has many frames; read it as one")
+            raise InputError(f"{item.name}: a film, not a picture of one; leave out --fps to read it")
         if isinstance(content, UnmaskError):
             return Failure(item.name, content)
         if isinstance(content, bytes):
