@@ -11,20 +11,16 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.film_options import add_film_options, check_film, film_options, number, only_films_heed
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from unmask.media import Source
     from unmask.models import Thresholds
     from unmask.reader import Reader
-    from unmask.session import FilmOptions
 
 STDIN = "-"
-TIMES = ("start", "end", "every")
 OUTPUTS = ("out", "report", "summary", "timeline")
-OF_FILMS = (*TIMES, "smooth", "search_every", "summary", "timeline")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
     "min_size": "shortest side of a face's box, in pixels",
@@ -69,33 +65,12 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="pictures decoded and searched at a time")
     parser.add_argument("--resume", action="store_true", help="go on with the JSON lines file that --out names")
-    _add_film_options(parser)
+    add_film_options(parser)
     group = parser.add_argument_group("abstention", "a face beyond a threshold gets scores and no expression")
     for key, what in THRESHOLDS.items():
         group.add_argument(f"--{key.replace('_', '-')}", type=float, metavar="X", help=f"{what} (default: the model's)")
     group.add_argument("--no-abstain", action="store_true", help="always name the likeliest expression")
     parser.set_defaults(run=run)
-
-
-def _add_film_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("films", "times are seconds, or h:mm:ss; see also docs/video.md")
-    group.add_argument("--camera", type=int, metavar="N", help="read a camera, the first is 0, until Ctrl-C or --end")
-    group.add_argument("--fps", metavar="RATE", help="pictures of a SOURCE are frames of one film, so many a second")
-    group.add_argument("--start", metavar="TIME", help="begin there")
-    group.add_argument("--end", metavar="TIME", help="end before there")
-    group.add_argument("--every", metavar="SECONDS", help="read one frame of each stretch of so many seconds")
-    group.add_argument(
-        "--smooth", type=float, metavar="SECONDS", help="time constant that smooths the scores, 0 is off (default: 0.2)"
-    )
-    group.add_argument(
-        "--search-every",
-        type=int,
-        metavar="N",
-        help="search the whole picture in every Nth frame, between only where faces were (default: 5; 1 for "
-        "--blur-faces)",
-    )
-    group.add_argument("--summary", type=Path, metavar="FILE.json", help="write what each person showed, with events")
-    group.add_argument("--timeline", type=Path, metavar="FILE", help="plot the scores over time, as PNG or SVG")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,12 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
     sources = _sources(arguments)
     check_targets(_outputs(arguments), arguments.sources)
-    total, film = count(sources), _film_options(arguments)
-    of_films = _of_films(arguments, sources, total)
+    total, film = count(sources), film_options(arguments)
+    of_films = only_films_heed(arguments, sources, total)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
     if total == 1:
-        _check_film(sources)
+        check_film(sources)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None
@@ -216,7 +191,7 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     if arguments.fps is not None:
         if STDIN in sources:
             raise ConfigError("--fps takes pictures by their folder or glob, not from standard input")
-        sources = [ImageSequence(source, _number("--fps", arguments.fps)) for source in arguments.sources]
+        sources = [ImageSequence(source, number("--fps", arguments.fps)) for source in arguments.sources]
     if arguments.camera is not None:
         if arguments.resume:
             raise ConfigError("--resume cannot go on with a camera; write to another --out")
@@ -236,47 +211,6 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
     return outputs
 
 
-def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
-    """How films are read, where the user says anything about it: else nothing that films need is loaded."""
-    times = {name: _number(f"--{name}", given) for name in TIMES if (given := getattr(arguments, name)) is not None}
-    search = 1 if arguments.blur_faces and arguments.search_every is None else arguments.search_every
-    if not times and arguments.smooth is None and search is None:
-        return None
-    from unmask.media import Span
-    from unmask.session import FilmOptions
-
-    given = {"smooth_s": arguments.smooth, "search_every": search}
-    return FilmOptions(
-        span=Span(**{f"{name}_s": time for name, time in times.items()}),
-        **{name: value for name, value in given.items() if value is not None},
-    )
-
-
-def _of_films(arguments: argparse.Namespace, sources: list[Source], total: int | None) -> str | None:
-    """The first option given that only films heed. Raises ConfigError where it is known that there are none."""
-    from unmask.media import expand
-
-    given = next((f"--{name.replace('_', '-')}" for name in OF_FILMS if getattr(arguments, name) is not None), None)
-    if given is None or total is None:  # a list from standard input, which only reading it would tell
-        return given
-    if not any(one.moves or isinstance(one.content, UnmaskError) for one in expand(sources)):
-        raise ConfigError(f"{given} is for films, and no SOURCE is one; leave it out, or read pictures as one: --fps")
-    return given
-
-
-def _number(option: str, text: str) -> Fraction:
-    """Seconds (or a rate) as an exact number, from ``90``, ``1.5``, ``30000/1001``, ``1:30`` or ``0:01:30.5``."""
-    from fractions import Fraction
-
-    try:
-        parts = [Fraction(part) for part in text.split(":")]
-    except (ValueError, ZeroDivisionError):
-        parts = []
-    if not 1 <= len(parts) <= 3 or min(parts) < 0:
-        raise ConfigError(f"{option} {text}: expected seconds such as 1.5, or h:mm:ss")
-    return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
-
-
 def _check_annotate(path: Path, sources: list[Source], total: int | None) -> None:
     """Raises ConfigError when --annotate names one file and there are several, or one of the other kind."""
     from unmask.cli.drawing import check_target
@@ -288,14 +222,3 @@ def _check_annotate(path: Path, sources: list[Source], total: int | None) -> Non
         return
     (item,) = expand(sources)
     check_target(path, moves=item.moves)
-
-
-def _check_film(sources: list[Source]) -> None:
-    """Raises MissingExtraError when the only input is a film, and PyAV is not there to open it."""
-    from unmask.media import Stream, expand
-
-    (item,) = expand(sources)
-    if item.moves and (isinstance(item.content, Stream) or (isinstance(item.content, Path) and item.content.exists())):
-        from unmask.media.container import pyav
-
-        pyav()
