@@ -240,6 +240,7 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
         (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
         (("read", "x.jpg", "--annotate", "drawn.webp"), 2, "JPEG or PNG"),
+        (("read", "x.jpg", "--report", "page.txt"), 2, "a report is an HTML page; known: .htm, .html"),
         (("read", "x.jpg", "--start", "3"), 2, "--start is for films"),
         (("read", "x.jpg", "y.png", "--every", "1"), 2, "--every is for films"),
         (("read", "x.jpg", "--summary", "x.json"), 2, "--summary is for films"),

@@ -256,18 +256,20 @@ def test_a_run_that_goes_on_gives_no_number_twice(
     assert min(number or 0 for number in later) > max(face.track_id or 0 for face in gone)
 
 
-@pytest.mark.parametrize("option", ["--timeline", "--summary", "--report"])
+@pytest.mark.parametrize(
+    ("option", "name"), [("--timeline", "folder.svg"), ("--summary", "folder.json"), ("--report", "folder.html")]
+)
 def test_what_cannot_be_written_costs_no_earlier_results(
-    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, option: str
+    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, option: str, name: str
 ) -> None:
     """The results of an earlier run stay when another output cannot be written."""
     out = tmp_path / "out.csv"
     out.write_text("earlier\n")
-    folder = tmp_path / "folder.svg"
+    folder = tmp_path / name
     folder.mkdir()
     code, _, err = run(capsys, "read", landscape, "--out", out, option, folder)
     assert code == 1
-    assert "folder.svg" in err
+    assert name in err
     assert out.read_text() == "earlier\n"
 
 

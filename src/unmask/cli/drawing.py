@@ -35,7 +35,7 @@ class Pictures:
     Raises
     ------
     ConfigError
-        The timeline's suffix is another than PNG and SVG.
+        The timeline's suffix is another than PNG and SVG, or the report's than HTML.
     MissingExtraError
         A timeline without matplotlib.
     """
@@ -58,6 +58,10 @@ class Pictures:
         self._films = 0
         self._summaries: list[FilmSummary] = []
         self._told: list[dict[str, Any]] = []
+        if report:
+            from unmask.outputs.report import check_report
+
+            check_report(report)
         if timeline:
             from unmask.timeline.plot import check_timeline
 
