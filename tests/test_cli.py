@@ -96,6 +96,15 @@ def test_a_folder_with_a_bad_file(capsys: pytest.CaptureFixture[str], folder: Pa
     assert [row["expression"] for row in rows] == ["happy", ""]
 
 
+def test_inputs_that_are_named_twice_count_twice(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    """Also one right after the other."""
+    bad, good = str(folder / "b.jpg"), str(folder / "c.png")
+    out = str(tmp_path / "out.csv")
+    assert "2 of 5 inputs could not be read" in run(capsys, "read", bad, bad, good, good, good, "--out", out)[2]
+
+
 def test_workers_change_nothing(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """Any number of workers gives the same bytes."""
     outputs = {run(capsys, "read", str(folder), "--format", "jsonl", "--workers", n)[1] for n in ("1", "3")}

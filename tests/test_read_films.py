@@ -27,6 +27,7 @@ from films import Picture, Portrait, scenes, write_film
 
 import unmask
 from unmask.cli import main
+from unmask.cli.counting import Tally
 from unmask.errors import ConfigError, InputError
 from unmask.media import Failure
 from unmask.readings import Reading
@@ -419,6 +420,17 @@ def test_a_cut_film_and_a_picture(
     assert 5 < len([line for line in lines if line["source"] == str(cut)]) < 2 * FRAMES
     assert lines[-1]["source"].endswith("photo.jpg")
     assert sorted(path.name for path in folder.iterdir()) == ["cut.mp4", "photo.png"]
+
+
+def test_a_cut_film_that_is_named_twice() -> None:
+    """Its frames and its failure are one input each time; so is a film that cannot be opened."""
+    film = [Reading("cut.mp4", 8, 8, "small@1", index=index, time_s=index / 25) for index in range(3)]
+    items: list[Reading | Failure] = [*film, Failure("cut.mp4", InputError("cut short"))] * 2
+    items += [Failure("bad.mp4", InputError("damaged"))] * 2
+    tally = Tally()
+    for item in items:
+        tally.add(item)
+    assert (tally.inputs, tally.failed) == (4, 4)
 
 
 def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:

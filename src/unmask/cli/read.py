@@ -75,6 +75,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, write, report what could not be read."""
+    from unmask.cli.counting import Tally
     from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
     from unmask.cli.resuming import earlier_of, redo
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None
-    inputs, failed, moves, source, bad_source = 0, 0, False, None, None
+    tally, moves = Tally(), False
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())
         pictures = stack.enter_context(
@@ -125,12 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stack.enter_context(closing(items))
         for item in items:
-            name = item.source if isinstance(item, Failure) else item[1].source
-            inputs, source = inputs + (name != source), name
+            tally.add(item if isinstance(item, Failure) else item[1])
             if isinstance(item, Failure):
                 progress.clear()
                 print(f"unmask: {item.error}", file=sys.stderr)
-                failed, bad_source = failed + (name != bad_source), name
             else:
                 frame, reading = item
                 if arguments.out is None:
@@ -139,12 +138,12 @@ def run(arguments: argparse.Namespace) -> int:
                 pictures.add(frame, reading)
                 moves = moves or reading.time_s is not None
             if total != 1 or moves:
-                progress.advance(note=f"{failed} not read" if failed else "")
-    if of_films and total is None and inputs > failed and not moves:
+                progress.advance(note=f"{tally.failed} not read" if tally.failed else "")
+    if of_films and total is None and tally.inputs > tally.failed and not moves:
         print(f"unmask: {of_films} changed nothing: no input was a film", file=sys.stderr)
-    if failed and total != 1:
-        print(f"unmask: {failed} of {inputs} inputs could not be read; the rest were", file=sys.stderr)
-    return 1 if failed else 0
+    if tally.failed and total != 1:
+        print(f"unmask: {tally.failed} of {tally.inputs} inputs could not be read; the rest were", file=sys.stderr)
+    return 1 if tally.failed else 0
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
