@@ -194,6 +194,19 @@ def test_list_from_standard_input(
         assert Reading.from_line(out).faces[0].expression == "happy"
 
 
+def test_a_picture_of_a_list_is_not_drawn_over(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes from standard input is known only when it is there, and is kept all the same."""
+    path = tmp_path / "photo.jpg"
+    shutil.copy(photo, path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{path}\n".encode())))
+    code, _, err = run(capsys, "read", "-", "--annotate", str(path))
+    assert code == 2
+    assert "name another file" in err
+    assert path.read_bytes() == photo.read_bytes()
+
+
 def test_film_options_for_pictures_from_standard_input(
     capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,7 +175,7 @@ class Pictures:
             check_target(self._annotate, moves=suffix == ".mp4")
             if self._used:
                 raise ConfigError(f"--annotate {self._annotate} names one file, but there are more; name a folder")
-            if _same(self._annotate, source):
+            if _same(self._annotate, source):  # named by a list from standard input, which nobody knew before
                 raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
             self._used.add(self._annotate)
             return self._annotate
