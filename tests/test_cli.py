@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from unmask.cli import build_parser, main
 from unmask.cli.read import FORMATS
+from unmask.cli.targets import check_targets
 from unmask.models import bundled_models
 from unmask.outputs import format_names
 from unmask.readings import Reading
@@ -94,6 +96,15 @@ def test_a_folder_with_a_bad_file(capsys: pytest.CaptureFixture[str], folder: Pa
     assert [row["expression"] for row in rows] == ["happy", ""]
 
 
+def test_inputs_that_are_named_twice_count_twice(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    """Also one right after the other."""
+    bad, good = str(folder / "b.jpg"), str(folder / "c.png")
+    out = str(tmp_path / "out.csv")
+    assert "2 of 5 inputs could not be read" in run(capsys, "read", bad, bad, good, good, good, "--out", out)[2]
+
+
 def test_workers_change_nothing(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """Any number of workers gives the same bytes."""
     outputs = {run(capsys, "read", str(folder), "--format", "jsonl", "--workers", n)[1] for n in ("1", "3")}
@@ -122,6 +133,29 @@ def test_resume_reads_nothing_twice(
     assert run(capsys, "read", str(folder), "--out", str(broken), "--resume")[0] == 0
     assert opened == ["c.png"]
     assert broken.read_text() == whole.read_text()
+
+
+def test_resume_keeps_to_one_model_and_its_labels(
+    capsys: pytest.CaptureFixture[str], photo: Path, landscape: Path, tmp_path: Path
+) -> None:
+    """A file never holds scores of two label sets, or of two models; it is refused as it is."""
+    out = tmp_path / "out.jsonl"
+    assert run(capsys, "read", str(photo), "--out", str(out))[0] == 0
+    text = out.read_text()
+    more = ("read", str(landscape), "--out", str(out), "--resume")
+    code, _, err = run(capsys, *more, "--head", "fer2013")
+    assert code == 2
+    assert "contempt" in err.split("this run")[0]
+    assert "contempt" not in err.split("this run")[1]
+    assert out.read_text() == text
+    out.write_text(text.replace('"model": "small@', '"model": "large@'))
+    code, _, err = run(capsys, *more)
+    assert code == 2
+    assert "large@" in err
+    assert "small@" in err
+    out.write_text(text)
+    assert run(capsys, *more)[0] == 0
+    assert out.read_text().startswith(text)
 
 
 def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, folder: Path, tmp_path: Path) -> None:
@@ -160,6 +194,29 @@ def test_list_from_standard_input(
         assert Reading.from_line(out).faces[0].expression == "happy"
 
 
+def test_a_picture_of_a_list_is_not_drawn_over(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes from standard input is known only when it is there, and is kept all the same."""
+    path = tmp_path / "photo.jpg"
+    shutil.copy(photo, path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{path}\n".encode())))
+    code, _, err = run(capsys, "read", "-", "--annotate", str(path))
+    assert code == 2
+    assert "name another file" in err
+    assert path.read_bytes() == photo.read_bytes()
+
+
+def test_film_options_for_pictures_from_standard_input(
+    capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a list names a film shows when it is read: then a line says that the option changed nothing."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{photo}\n".encode())))
+    code, out, err = run(capsys, "read", "-", "--format", "jsonl", "--end", "3")
+    assert (code, out.count("\n")) == (0, 1)
+    assert "--end changed nothing" in err
+
+
 def test_other_head(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
     """The second output has FER2013's seven labels in the order of its codes."""
     _, out, _ = run(capsys, "read", str(photo), "--format", "jsonl", "--head", "fer2013")
@@ -174,8 +231,8 @@ def test_other_head(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
         (("--min-size", "5000"), "too small"),
         (("--min-sharpness", "1e6"), "blurred"),
         (("--max-yaw", "0"), "turned away"),
-        (("--min-confidence", "1.1"), "low confidence"),
-        (("--min-confidence", "0", "--min-margin", "1.1"), "ambiguous"),
+        (("--min-confidence", "1"), "low confidence"),
+        (("--min-confidence", "0", "--min-margin", "1"), "ambiguous"),
     ],
 )
 def test_each_reason_for_abstaining(
@@ -199,10 +256,17 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--format", "parquet"), 2, "--out"),
         (("read", "x.jpg", "--resume"), 2, "--out FILE.jsonl"),
         (("read", "x.jpg", "--workers", "0"), 2, "at least 1"),
-        (("read", "x.jpg", "--min-size", "-3"), 2, "min_size"),
+        (("read", "x.jpg", "--min-size", "-3"), 2, "--min-size: expected"),
+        (("read", "x.jpg", "--min-confidence", "3"), 2, "--min-confidence: expected a number from 0 to 1, got 3.0"),
+        (("read", "x.jpg", "--max-yaw", "200"), 2, "--max-yaw: expected a number from 0 to 180"),
         (("read", "x.jpg", "--no-abstain", "--min-size", "3"), 2, "--min-size"),
         (("read", "x.jpg", "--out", "results.xyz"), 2, "--format"),
         (("read", "x.jpg", "--annotate", "drawn.webp"), 2, "JPEG or PNG"),
+        (("read", "x.jpg", "--report", "page.txt"), 2, "a report is an HTML page; known: .htm, .html"),
+        (("read", "x.jpg", "--start", "3"), 2, "--start is for films"),
+        (("read", "x.jpg", "y.png", "--every", "1"), 2, "--every is for films"),
+        (("read", "x.jpg", "--summary", "x.json"), 2, "--summary is for films"),
+        (("read", "x.jpg", "--timeline", "x.png"), 2, "--timeline is for films"),
         (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
         (("models", "show", "smal"), 2, "did you mean 'small'"),
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
@@ -216,6 +280,50 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     actual, out, err = run(capsys, *arguments)
     assert (actual, out) == (code, "")
     assert words in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.jpg", "--out", "./a.jpg", "--format", "csv"), ("--out a.jpg", "name another file")),
+        ((".", "--summary", "a.jpg"), ("--summary a.jpg", "name another file")),  # found in a folder
+        (("*.jpg", "--out", "link.json"), ("--out link.json", "a.jpg")),  # found by a pattern, written through a link
+        (("a.jpg", "--out", "keep.csv", "--annotate", "a.jpg"), ("--annotate a.jpg", "name another file")),
+        (("a.jpg", "--out", "new.csv", "--summary", "./new.csv"), ("--out and --summary", "name another file")),
+        (("a.jpg", "--out", "keep.csv", "--report", "keep.csv"), ("--out and --report", "name another file")),
+    ],
+)
+def test_no_output_replaces_an_input_or_another_output(
+    capsys: pytest.CaptureFixture[str],
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    """It is refused before any file is opened, so that inputs and earlier results stay as they are."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(photo, "a.jpg")
+    Path("link.json").symlink_to("a.jpg")
+    Path("keep.csv").write_text("earlier\n")
+    code, out, err = run(capsys, "read", *arguments)
+    assert (code, out) == (2, "")
+    assert all(word in err for word in words)
+    assert Path("a.jpg").read_bytes() == photo.read_bytes()
+    assert Path("keep.csv").read_text() == "earlier\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "keep.csv", "link.json"]
+
+
+def test_a_device_and_a_file_beside_the_inputs_may_be_written(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    """Nothing is lost in a device, nor in an earlier result that lies in the folder of the pictures."""
+    shutil.copy(photo, tmp_path / "a.jpg")
+    rows = tmp_path / "rows.csv"
+    for _ in range(2):
+        assert run(capsys, "read", str(tmp_path), "--out", str(rows))[0] == 0
+    assert "happy" in rows.read_text()
+    check_targets({"--out": Path(os.devnull), "--log": Path(os.devnull)}, [os.devnull])
 
 
 def test_formats_of_the_command_line() -> None:

@@ -90,7 +90,6 @@ def test_times_are_those_of_ffprobe(rate: Fraction, ending: str, tmp_path: Path)
         (Span(start_s=Fraction("0.05"), end_s=Fraction("0.35")), [2, 3, 4, 5, 6, 7]),
         (Span(every_s=Fraction("0.1")), [0, 5, 6, 8, 9]),  # the first of each tenth that has any
         (Span(start_s=Fraction("0.08"), every_s=Fraction("0.25")), [2, 6, 9]),
-        (Span(start_s=Fraction(5)), []),  # after the end
     ],
 )
 def test_parts_of_a_film(span: Span, expected: list[int], varying: Path) -> None:
@@ -98,6 +97,20 @@ def test_parts_of_a_film(span: Span, expected: list[int], varying: Path) -> None
     read, failures = of(varying, span)
     assert failures == []
     assert read == [(number, TICKS[number] / 1000, number) for number in expected]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_start_near_and_after_the_end(name: str, tmp_path: Path) -> None:
+    """The last pictures are read, however far their key frame; and a film that ends before the start says so."""
+    path = tmp_path / name
+    write_film(path, grey_levels(30))  # the last one at 1.16 s
+    read, failures = of(path, Span(start_s=Fraction("1.1")))
+    assert [index for index, *_ in read] == [28, 29]
+    assert failures == []
+    for start in ("1.17", "90"):
+        read, (failure,) = of(path, Span(start_s=Fraction(start)))
+        assert read == []
+        assert f"before the start, {start} s" in failure
 
 
 @pytest.mark.parametrize("start", ["0", "3.5", "4", "17.25", "39.5"])
@@ -261,6 +274,9 @@ def test_image_sequences(tmp_path: Path) -> None:
     assert [frame.time_s for frame in read] == [float(i * Fraction(1001, 30000)) for i in (0, 1, 3, 4)]
     every_other = Span(every_s=Fraction(2 * 1001, 30000))
     assert [item.index for item in frames(sequence, span=every_other) if isinstance(item, Frame)] == [0, 4]
+    (late,) = frames(sequence, span=Span(start_s=Fraction(1)))
+    assert isinstance(late, Failure)
+    assert "ends at 0.13 s, before the start, 1 s" in str(late.error)
     with pytest.raises(ConfigError):
         ImageSequence("*.png", Fraction(0))
 

@@ -50,6 +50,8 @@ def test_card_comes_back_as_written() -> None:
         ({"heads": [{"name": "x", "labels": ["happy", "sad"], "temperature": 0}]}, "positive temperature"),
         ({"heads": [{"name": "x", "temperature": 1}]}, "labels"),  # a missing key
         ({"thresholds": {"min_size": -1}}, "min_size"),
+        ({"thresholds": {"min_margin": 1.5}}, "min_margin: expected a number from 0 to 1"),
+        ({"thresholds": {"max_pitch": 181}}, "max_pitch: expected a number from 0 to 180"),
         ({"thresholds": {"smallest": 1}}, "smallest"),  # an unknown key
         ({"surprise": 1}, "surprise"),  # an unknown key
         ({"name": "../evil"}, "model name"),

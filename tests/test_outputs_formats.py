@@ -244,7 +244,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_a_full_disk(name: str) -> None:
     """No space left: an error that names the file, and a next step."""
-    with pytest.raises(InputError, match=r"/dev/full: cannot be written.*choose another place"):
+    with pytest.raises(InputError, match=r"/dev/full: cannot be written.*; free some space or choose another place"):
         open_writer(name, Path("/dev/full"), labels=LABELS).write(STILLS[0])
 
 
@@ -267,11 +267,11 @@ def table_of(run: list[Reading], stream: io.StringIO) -> str:
 
 
 def test_the_table_to_the_letter() -> None:
-    """A heading a frame, aligned columns, an abstention's reason in brackets, no face."""
+    """A heading a frame, aligned columns, an abstention's reason in brackets, no face, a person's number."""
     run = [
-        Reading("a\nb.jpg", 100, 80, "small@1.0", (HAPPY, ABSTAINED)),
+        Reading("a\nb.jpg", 100, 80, "small@1.0", (replace(HAPPY, track_id=None), ABSTAINED)),
         Reading("lake.jpg", 640, 480, "small@1.0"),
-        Reading("clip.mp4", 480, 270, "small@1.0", (HAPPY,), 12, 0.48),
+        Reading("clip.mp4", 480, 270, "small@1.0", (replace(HAPPY, track_id=12),), 12, 0.48),
     ]
     assert table_of(run, io.StringIO()).splitlines() == [
         "face     x    y    w    h  expression          top   neu  hap  sur  sad  ang  dis  fea  con",
@@ -280,7 +280,7 @@ def test_the_table_to_the_letter() -> None:
         "   1    -5   60   15   15  (too small)       90.0%    2%  90%   2%   2%   1%   1%   1%   1%",
         "lake.jpg, 640 x 480, no face",
         "clip.mp4, frame 12, 0.480 s, 480 x 270, 1 face",
-        "   0    10   20   20   30  happy             90.0%    2%  90%   2%   2%   1%   1%   1%   1%",
+        "  12    10   20   20   30  happy             90.0%    2%  90%   2%   2%   1%   1%   1%   1%",
     ]
 
 

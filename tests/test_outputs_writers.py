@@ -180,9 +180,18 @@ def test_an_existing_file_is_replaced(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", READ_BACK)
 def test_a_path_that_cannot_be_written(name: str, tmp_path: Path) -> None:
-    """The error comes on opening, before any picture is read, and names the path."""
-    with pytest.raises(InputError, match="nowhere"):
+    """The error comes on opening, before any picture is read, names the path, and blames no full disk."""
+    (tmp_path / "nowhere").write_text("a file, not a folder")
+    with pytest.raises(InputError, match=r"nowhere.out: cannot be written: (?!.*space).*; choose another place"):
         open_writer(name, tmp_path / "nowhere" / "out", labels=LABELS)
+
+
+@pytest.mark.parametrize("name", READ_BACK)
+def test_the_folder_of_a_file_is_made(name: str, tmp_path: Path) -> None:
+    """As it is for pages, drawings and plots."""
+    path = tmp_path / "new" / "folder" / "out"
+    open_writer(name, path, labels=LABELS).close()
+    assert path.exists()
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet"])

@@ -27,6 +27,8 @@ from films import Picture, Portrait, scenes, write_film
 
 import unmask
 from unmask.cli import main
+from unmask.cli.counting import Tally
+from unmask.errors import ConfigError, InputError
 from unmask.media import Failure
 from unmask.readings import Reading
 from unmask.session import FilmOptions
@@ -107,6 +109,13 @@ def test_parts_and_steps(capsys: pytest.CaptureFixture[str], landscape: Path) ->
     """Start, end and step, in seconds or as clock time."""
     _, out, _ = run(capsys, "read", landscape, "--format", "csv", "--start", "0:00.2", "--end", "0.7", "--every", "0.2")
     assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == ["5", "10", "15"]
+
+
+def test_a_film_that_ends_before_the_start(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """It is an input that could not be read, not a film without frames."""
+    code, out, err = run(capsys, "read", landscape, "--format", "jsonl", "--start", "1:30")
+    assert (code, out) == (1, "")
+    assert "landscape.mp4: ends at 0.76 s, before the start, 90 s" in err
 
 
 def frames_of(path: Path) -> list[tuple[float, Picture]]:
@@ -248,18 +257,20 @@ def test_a_run_that_goes_on_gives_no_number_twice(
     assert min(number or 0 for number in later) > max(face.track_id or 0 for face in gone)
 
 
-@pytest.mark.parametrize("option", ["--timeline", "--summary", "--report"])
+@pytest.mark.parametrize(
+    ("option", "name"), [("--timeline", "folder.svg"), ("--summary", "folder.json"), ("--report", "folder.html")]
+)
 def test_what_cannot_be_written_costs_no_earlier_results(
-    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, option: str
+    capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path, option: str, name: str
 ) -> None:
     """The results of an earlier run stay when another output cannot be written."""
     out = tmp_path / "out.csv"
     out.write_text("earlier\n")
-    folder = tmp_path / "folder.svg"
+    folder = tmp_path / name
     folder.mkdir()
     code, _, err = run(capsys, "read", landscape, "--out", out, option, folder)
     assert code == 1
-    assert "folder.svg" in err
+    assert name in err
     assert out.read_text() == "earlier\n"
 
 
@@ -327,6 +338,45 @@ def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> Non
     assert session.push(np.zeros((90, 120), np.uint8)).faces == ()
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((90, 120, 3), np.float32),  # 0 to 1, or 0 to 255?
+        np.zeros((90, 120, 2), np.uint8),  # two channels
+        np.zeros((90, 120, 3), np.uint8).tolist(),  # no array
+    ],
+)
+def test_a_session_refuses_what_is_no_picture(picture: Any) -> None:
+    """It says so, and goes on with the next frame under the next number."""
+    session = unmask.load(detector="mtcnn").session(source="live")
+    with pytest.raises(InputError, match="live: expected"):
+        session.push(picture, time_s=5.0)
+    assert session.push(np.zeros((90, 120), np.uint8), time_s=0.0).index == 0
+
+
+def test_a_session_takes_the_pictures_that_a_reader_takes(photo: Path) -> None:
+    """Alpha is laid over white and a grey channel dropped, as everywhere."""
+    with Image.open(photo) as picture:
+        grey = np.asarray(picture.convert("L"))
+        alpha = np.asarray(picture.convert("RGBA"))
+    session = unmask.load(detector="mtcnn").session()
+    for image in (grey[..., None], alpha):
+        (face,) = session.push(image).faces
+        assert face.expression == "happy"
+
+
+@pytest.mark.parametrize("time_s", [0.9, math.nan, math.inf])
+def test_time_does_not_go_back(time_s: float) -> None:
+    """A frame from before the last one is refused; one of the same time and one without a time are not."""
+    session = unmask.load(detector="mtcnn").session()
+    blank = np.zeros((90, 120), np.uint8)
+    session.push(blank, time_s=1.0)
+    with pytest.raises(ConfigError, match=r"after 1\.0 s"):
+        session.push(blank, time_s=time_s)
+    assert session.push(blank, time_s=1.0).time_s == 1.0
+    assert session.push(blank).time_s >= 1.0  # type: ignore[operator]
+
+
 def test_smoothing_is_the_stated_filter(crossing: Path, rows: list[Reading]) -> None:
     """The film's scores are those of the raw film, filtered person by person with the default time constant."""
     raw = list(unmask.load(detector="mtcnn").read(str(crossing), film=FilmOptions(smooth_s=0)))
@@ -372,6 +422,17 @@ def test_a_cut_film_and_a_picture(
     assert sorted(path.name for path in folder.iterdir()) == ["cut.mp4", "photo.png"]
 
 
+def test_a_cut_film_that_is_named_twice() -> None:
+    """Its frames and its failure are one input each time; so is a film that cannot be opened."""
+    film = [Reading("cut.mp4", 8, 8, "small@1", index=index, time_s=index / 25) for index in range(3)]
+    items: list[Reading | Failure] = [*film, Failure("cut.mp4", InputError("cut short"))] * 2
+    items += [Failure("bad.mp4", InputError("damaged"))] * 2
+    tally = Tally()
+    for item in items:
+        tally.add(item)
+    assert (tally.inputs, tally.failed) == (4, 4)
+
+
 def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
     """Into a film's own folder, the drawing takes another name; told to replace its source, it refuses."""
     film = tmp_path / "clip.mp4"
@@ -394,6 +455,13 @@ def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_
     assert [reading.time_s for reading in read] == [float(i / RATE) for i in range(4)]
     assert {face.track_id for reading in read for face in reading.faces} == {1}
     assert {reading.source for reading in read} == {str(tmp_path / "*.png")}
+
+
+def test_a_rate_for_a_film(capsys: pytest.CaptureFixture[str], landscape: Path) -> None:
+    """A film has its own."""
+    code, out, err = run(capsys, "read", landscape, "--fps", "10", "--format", "jsonl")
+    assert (code, out) == (1, "")
+    assert "leave out --fps" in err
 
 
 def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,12 +522,31 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     assert words in err
 
 
-def test_without_pyav(capsys: pytest.CaptureFixture[str], landscape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The install line, and the film counts as not read."""
+def test_without_pyav(
+    capsys: pytest.CaptureFixture[str], landscape: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The install line; a film alone is refused before anything is emptied, and among others it is not read."""
     monkeypatch.setitem(sys.modules, "av", None)
-    code, _, err = run(capsys, "read", landscape)
+    out = tmp_path / "out.csv"
+    out.write_text("earlier\n")
+    code, _, err = run(capsys, "read", landscape, "--out", out)
+    assert code == 2
+    assert "pip install 'unmask[video]'" in err
+    assert out.read_text() == "earlier\n"
+    code, _, err = run(capsys, "read", landscape, photo, "--out", out)
     assert code == 1
     assert "pip install 'unmask[video]'" in err
+    assert "1 of 2" in err
+    assert "happy" in out.read_text()
+
+
+def test_a_missing_film_without_pyav(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """To install it would not help."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = run(capsys, "read", "gone.mp4")
+    assert code == 1
+    assert "gone.mp4: no such file" in err
+    assert "pip" not in err
 
 
 def test_pictures_load_nothing_that_only_films_need(photo: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 import unmask
 from unmask.datasets import ferplus
-from unmask.errors import InputError
+from unmask.errors import ConfigError, InputError, ModelError, UnknownModelError
 from unmask.expressions import FERPLUS
 from unmask.faces import Detection, build_detector, crop
 from unmask.media import Failure
@@ -122,6 +122,24 @@ def test_arrays_that_are_no_pictures(reader: Reader, array: np.ndarray) -> None:
     """An array outside the image contract is refused with an error of unmask."""
     with pytest.raises(InputError):
         list(reader.read(array))
+
+
+def test_no_worker_and_no_thread(reader: Reader, photo: Path) -> None:
+    """Numbers with which nothing could be read are refused, as on the command line."""
+    with pytest.raises(ConfigError, match="workers 0: expected at least 1"):
+        next(reader.read(photo, workers=0))
+    with pytest.raises(ConfigError, match="threads -5: expected at least 1"):
+        unmask.load(threads=-5)
+
+
+def test_a_detector_that_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is known and its file missing; a name that nobody registered is another error."""
+    monkeypatch.setenv("UNMASK_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match="unmask models fetch yunet") as caught:
+        unmask.load(detector="yunet")
+    assert not isinstance(caught.value, UnknownModelError)
+    with pytest.raises(UnknownModelError, match="did you mean 'yunet'"):
+        unmask.load(detector="yunett")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (3, 3, 3), (2000, 2, 3)])

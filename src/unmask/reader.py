@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import Expression
 from unmask.faces import Detection, Detector, build_detector, crop, left_to_right, measure
-from unmask.media import Failure, Frame, Input, Source, ahead, expand, open_film, open_frame, ordered_map
+from unmask.media import Failure, Frame, Input, Source, ahead, check_workers, each, expand, open_film, open_frame
 from unmask.models import Classifier, Thresholds
 from unmask.readings import Abstention, Face, Quality, Reading, Unfinished, normalised_scores
 
@@ -115,6 +114,8 @@ class Reader:
 
         Raises
         ------
+        ConfigError
+            Less than one worker.
         UnmaskError
             A source cannot be read. To go on with the rest, use :meth:`stream`.
         """
@@ -141,7 +142,13 @@ class Reader:
         past
             By the name of a film, where an earlier run stopped: the film goes on from there, with the same numbers for
             the people who are still in sight, and new ones for all others.
+
+        Raises
+        ------
+        ConfigError
+            Less than one worker.
         """
+        check_workers(workers)
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))
         waiting: list[Found | Failure] = []
         # Closed whatever happens, so that threads which work ahead have ended when this has.
@@ -170,12 +177,12 @@ class Reader:
         film: FilmOptions | None,
         past: Mapping[str, Unfinished],
     ) -> Generator[Found | Failure, None, None]:
-        for moves, group in groupby(inputs, key=lambda one: one.moves):
-            if moves:
-                for one in group:
-                    yield from self._film(one, film, past.get(one.name))
-            else:
-                yield from ordered_map(lambda one: self._find(open_frame(one)), group, workers=workers)
+        return each(
+            inputs,
+            still=lambda one: self._find(open_frame(one)),
+            film=lambda one: self._film(one, film, past.get(one.name)),
+            workers=workers,
+        )
 
     def _film(self, one: Input, film: FilmOptions | None, past: Unfinished | None) -> Iterator[Found | Failure]:
         from unmask.session import FilmOptions, follow
@@ -290,10 +297,14 @@ def load(
     Raises
     ------
     ModelError
-        See :func:`unmask.models.load_model`.
+        See :func:`unmask.models.load_model`; or the detector's file is damaged, or not fetched yet.
     UnknownModelError
-        The detector is not registered, or not fetched yet.
+        No model, head or detector has this name.
+    ConfigError
+        Less than one thread.
     """
+    if threads < 1:
+        raise ConfigError(f"threads {threads}: expected at least 1")
     classifier = Classifier.load(name_or_path, threads=threads)
     return Reader(classifier, build_detector(detector, threads=threads), head=head, thresholds=thresholds)
 

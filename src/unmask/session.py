@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
 from unmask.faces import Detection
 from unmask.faces.following import SEARCH_EVERY, Follower, check_search_every
-from unmask.images import Image
+from unmask.images import Image, as_image
 from unmask.media import WHOLE, Failure, Frame, Span
 from unmask.readings import Reading, Unfinished
 from unmask.timeline.smoothing import SMOOTH_S, Smoother, check_smooth
@@ -90,6 +91,7 @@ class Session:
         self._smoother = Smoother(smooth_s)
         self._frames = 0
         self._started: float | None = None
+        self._time_s = -math.inf
 
     def push(self, image: Image, *, time_s: float | None = None, index: int | None = None) -> Reading:
         """Read the next frame.
@@ -97,21 +99,28 @@ class Session:
         Parameters
         ----------
         image
-            ``uint8``, RGB ``(H, W, 3)`` or grey ``(H, W)``.
+            An array that :func:`unmask.images.as_image` takes: ``uint8``, RGB ``(H, W, 3)`` or grey ``(H, W)``.
         time_s
-            Of the frame, not before the one before it; None takes the seconds since the first frame was pushed.
+            Of the frame, not before the one before it; None takes the seconds since the first frame was pushed, or the
+            last frame's time where that is later.
         index
             Of the frame; None counts on.
 
         Raises
         ------
-        UnmaskError
+        InputError
             The picture is not as it should be. The session can go on.
+        ConfigError
+            A time that is not finite, or before that of the last frame. The session can go on.
         """
+        now = time.monotonic()
+        started = now if self._started is None else self._started
         if time_s is None:
-            now = time.monotonic()
-            self._started = now if self._started is None else self._started
-            time_s = now - self._started
+            time_s = max(now - started, self._time_s)
+        elif not self._time_s <= time_s < math.inf:
+            raise ConfigError(f"{self.source}: time {time_s} s after {self._time_s} s; push frames as their times rise")
+        image = as_image(image, name=self.source)
+        self._started = started
         frame = Frame(image, self.source, self._frames if index is None else index, time_s)
         (item,) = self._reader.classify([self.find(frame)])
         assert not isinstance(item, Failure)
@@ -150,7 +159,8 @@ class Session:
 
     def _time(self, frame: Frame) -> float:
         self._frames = frame.index + 1
-        return 0.0 if frame.time_s is None else frame.time_s
+        self._time_s = 0.0 if frame.time_s is None else frame.time_s
+        return self._time_s
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import unicodedata
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from unmask.errors import InputError
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
 """Unicode's control, format (bidirectional overrides), surrogate, unassigned, line and paragraph separator."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def printable(text: str) -> str:
@@ -46,7 +49,12 @@ def disk_errors(where: Path | str) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{where}: cannot be written: {reason}; free some space or choose another place") from error
+        raise InputError(f"{where}: cannot be written: {reason}; {remedy(error.errno)}") from error
+
+
+def remedy(code: int | None) -> str:
+    """What to do about an error of the system, given its number, when something cannot be written."""
+    return "free some space or choose another place" if code in _FULL else "choose another place"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ class Pictures:
     Raises
     ------
     ConfigError
-        The timeline's suffix is another than PNG and SVG.
+        The timeline's suffix is another than PNG and SVG, or the report's than HTML.
     MissingExtraError
         A timeline without matplotlib.
     """
@@ -59,6 +58,10 @@ class Pictures:
         self._films = 0
         self._summaries: list[FilmSummary] = []
         self._told: list[dict[str, Any]] = []
+        if report:
+            from unmask.outputs.report import check_report
+
+            check_report(report)
         if timeline:
             from unmask.timeline.plot import check_timeline
 
@@ -172,7 +175,7 @@ class Pictures:
             check_target(self._annotate, moves=suffix == ".mp4")
             if self._used:
                 raise ConfigError(f"--annotate {self._annotate} names one file, but there are more; name a folder")
-            if _same(self._annotate, source):
+            if _same(self._annotate, source):  # named by a list from standard input, which nobody knew before
                 raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
             self._used.add(self._annotate)
             return self._annotate
@@ -243,18 +246,6 @@ def check_target(path: Path, *, moves: bool) -> None:
 def _same(path: Path, source: str) -> bool:
     """Whether a path is the source's own file, which must not be drawn over."""
     return path.exists() and Path(source).exists() and path.samefile(source)
-
-
-def redraw(pictures: Pictures, frames: Iterator[Any], known: Sequence[Reading] | Iterator[Reading]) -> None:
-    """Draw frames whose readings an earlier run has written; ``known`` in the order of the frames."""
-    from unmask.media import Failure
-
-    frames = iter(frames)
-    for reading in known:
-        for frame in frames:
-            if not isinstance(frame, Failure) and frame.index == reading.index:
-                pictures.add(frame, reading)
-                break
 
 
 def _stem(source: str) -> str:

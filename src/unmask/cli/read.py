@@ -11,20 +11,16 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.film_options import add_film_options, check_film, film_options, number, only_films_heed
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from unmask.cli.drawing import Pictures
     from unmask.media import Source
     from unmask.models import Thresholds
-    from unmask.outputs.jsonl import EarlierRun
     from unmask.reader import Reader
-    from unmask.session import FilmOptions
 
 STDIN = "-"
-TIMES = ("start", "end", "every")
+OUTPUTS = ("out", "report", "summary", "timeline")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
     "min_size": "shortest side of a face's box, in pixels",
@@ -69,7 +65,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="pictures decoded and searched at a time")
     parser.add_argument("--resume", action="store_true", help="go on with the JSON lines file that --out names")
-    _add_film_options(parser)
+    add_film_options(parser)
     group = parser.add_argument_group("abstention", "a face beyond a threshold gets scores and no expression")
     for key, what in THRESHOLDS.items():
         group.add_argument(f"--{key.replace('_', '-')}", type=float, metavar="X", help=f"{what} (default: the model's)")
@@ -77,31 +73,13 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_film_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("films", "times are seconds, or h:mm:ss; see also docs/video.md")
-    group.add_argument("--camera", type=int, metavar="N", help="read a camera, the first is 0, until Ctrl-C or --end")
-    group.add_argument("--fps", metavar="RATE", help="pictures of a SOURCE are frames of one film, so many a second")
-    group.add_argument("--start", metavar="TIME", help="begin there")
-    group.add_argument("--end", metavar="TIME", help="end before there")
-    group.add_argument("--every", metavar="SECONDS", help="read one frame of each stretch of so many seconds")
-    group.add_argument(
-        "--smooth", type=float, metavar="SECONDS", help="time constant that smooths the scores, 0 is off (default: 0.2)"
-    )
-    group.add_argument(
-        "--search-every",
-        type=int,
-        metavar="N",
-        help="search the whole picture in every Nth frame, between only where faces were (default: 5; 1 for "
-        "--blur-faces)",
-    )
-    group.add_argument("--summary", type=Path, metavar="FILE.json", help="write what each person showed, with events")
-    group.add_argument("--timeline", type=Path, metavar="FILE", help="plot the scores over time, as PNG or SVG")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Read, write, report what could not be read."""
+    from unmask.cli.counting import Tally
     from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
+    from unmask.cli.resuming import earlier_of, redo
+    from unmask.cli.targets import check_targets
     from unmask.media import Failure, count
     from unmask.outputs import format_of, open_writer
     from unmask.reader import load
@@ -112,13 +90,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume and (kind != "jsonl" or arguments.out is None):
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
     sources = _sources(arguments)
-    total, film = count(sources), _film_options(arguments)
+    check_targets(_outputs(arguments), arguments.sources)
+    total, film = count(sources), film_options(arguments)
+    of_films = only_films_heed(arguments, sources, total)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
+    if total == 1:
+        check_film(sources)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
-    earlier = _earlier(arguments)
-    inputs, failed, moves, source, bad_source = 0, 0, False, None, None
+    earlier = earlier_of(arguments.out, reader) if arguments.resume else None
+    tally, moves = Tally(), False
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())
         pictures = stack.enter_context(
@@ -133,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         # After all that may be refused, because it empties its file.
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
-            _redo(pictures, earlier, sources, film)
+            redo(pictures, earlier, sources, film)
         progress = stack.enter_context(Progress("frames", total if total != 1 else None))
         items = reader.stream(
             sources,
@@ -144,12 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
         stack.enter_context(closing(items))
         for item in items:
-            name = item.source if isinstance(item, Failure) else item[1].source
-            inputs, source = inputs + (name != source), name
+            tally.add(item if isinstance(item, Failure) else item[1])
             if isinstance(item, Failure):
                 progress.clear()
                 print(f"unmask: {item.error}", file=sys.stderr)
-                failed, bad_source = failed + (name != bad_source), name
             else:
                 frame, reading = item
                 if arguments.out is None:
@@ -158,10 +138,12 @@ def run(arguments: argparse.Namespace) -> int:
                 pictures.add(frame, reading)
                 moves = moves or reading.time_s is not None
             if total != 1 or moves:
-                progress.advance(note=f"{failed} not read" if failed else "")
-    if failed and total != 1:
-        print(f"unmask: {failed} of {inputs} inputs could not be read; the rest were", file=sys.stderr)
-    return 1 if failed else 0
+                progress.advance(note=f"{tally.failed} not read" if tally.failed else "")
+    if of_films and total is None and tally.inputs > tally.failed and not moves:
+        print(f"unmask: {of_films} changed nothing: no input was a film", file=sys.stderr)
+    if tally.failed and total != 1:
+        print(f"unmask: {tally.failed} of {tally.inputs} inputs could not be read; the rest were", file=sys.stderr)
+    return 1 if tally.failed else 0
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
@@ -173,10 +155,13 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         if given:
             raise ConfigError(f"--no-abstain leaves nothing for --{next(iter(given)).replace('_', '-')} to decide")
         return Thresholds.never()
-    try:
-        return dataclasses.replace(reader.thresholds, **given)
-    except UnmaskError as error:
-        raise ConfigError(str(error)) from None
+    thresholds = reader.thresholds
+    for key, value in given.items():
+        try:
+            thresholds = dataclasses.replace(thresholds, **{key: value})
+        except UnmaskError as error:
+            raise ConfigError(str(error).replace(key, f"--{key.replace('_', '-')}", 1)) from None
+    return thresholds
 
 
 @contextmanager
@@ -205,7 +190,7 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     if arguments.fps is not None:
         if STDIN in sources:
             raise ConfigError("--fps takes pictures by their folder or glob, not from standard input")
-        sources = [ImageSequence(source, _number("--fps", arguments.fps)) for source in arguments.sources]
+        sources = [ImageSequence(source, number("--fps", arguments.fps)) for source in arguments.sources]
     if arguments.camera is not None:
         if arguments.resume:
             raise ConfigError("--resume cannot go on with a camera; write to another --out")
@@ -215,33 +200,14 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     return sources
 
 
-def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
-    """How films are read, where the user says anything about it: else nothing that films need is loaded."""
-    times = {name: _number(f"--{name}", given) for name in TIMES if (given := getattr(arguments, name)) is not None}
-    search = 1 if arguments.blur_faces and arguments.search_every is None else arguments.search_every
-    if not times and arguments.smooth is None and search is None:
-        return None
-    from unmask.media import Span
-    from unmask.session import FilmOptions
+def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
+    """The files that are written, by their options; a folder for --annotate replaces nothing."""
+    from unmask.cli.drawing import names_one
 
-    given = {"smooth_s": arguments.smooth, "search_every": search}
-    return FilmOptions(
-        span=Span(**{f"{name}_s": time for name, time in times.items()}),
-        **{name: value for name, value in given.items() if value is not None},
-    )
-
-
-def _number(option: str, text: str) -> Fraction:
-    """Seconds (or a rate) as an exact number, from ``90``, ``1.5``, ``30000/1001``, ``1:30`` or ``0:01:30.5``."""
-    from fractions import Fraction
-
-    try:
-        parts = [Fraction(part) for part in text.split(":")]
-    except (ValueError, ZeroDivisionError):
-        parts = []
-    if not 1 <= len(parts) <= 3 or min(parts) < 0:
-        raise ConfigError(f"{option} {text}: expected seconds such as 1.5, or h:mm:ss")
-    return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
+    outputs: dict[str, Path | None] = {f"--{name}": getattr(arguments, name) for name in OUTPUTS}
+    if arguments.annotate and names_one(arguments.annotate):
+        outputs["--annotate"] = arguments.annotate
+    return outputs
 
 
 def _check_annotate(path: Path, sources: list[Source], total: int | None) -> None:
@@ -255,28 +221,3 @@ def _check_annotate(path: Path, sources: list[Source], total: int | None) -> Non
         return
     (item,) = expand(sources)
     check_target(path, moves=item.moves)
-
-
-def _earlier(arguments: argparse.Namespace) -> EarlierRun | None:
-    """What an earlier run has written to the file that this one goes on with; None for a run of its own."""
-    if not arguments.resume:
-        return None
-    from unmask.outputs.jsonl import earlier_run
-
-    return earlier_run(arguments.out)
-
-
-def _redo(pictures: Pictures, earlier: EarlierRun, sources: list[Source], film: FilmOptions | None) -> None:
-    """Count and, of the film that was cut short, draw again what an earlier run has read already."""
-    from unmask.cli.drawing import redraw
-    from unmask.media import WHOLE, expand, open_film
-
-    if pictures.counts:
-        for reading in earlier.readings():
-            if not (pictures.shows and reading.source in earlier.past):
-                pictures.count(reading)
-    if pictures.shows:
-        span = film.span if film else WHOLE
-        for item in expand(sources) if earlier.past else ():
-            if item.name in earlier.past:
-                redraw(pictures, open_film(item, span), earlier.readings(item.name))

@@ -10,8 +10,8 @@
 
 from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Source, Stream
 from unmask.media.expand import count, expand
-from unmask.media.opening import frames, open_film, open_frame
-from unmask.media.pipeline import ahead, ordered_map
+from unmask.media.opening import each, frames, open_film, open_frame
+from unmask.media.pipeline import ahead, check_workers, ordered_map
 from unmask.media.span import WHOLE, Span
 
 __all__ = [
@@ -25,7 +25,9 @@ __all__ = [
     "Span",
     "Stream",
     "ahead",
+    "check_workers",
     "count",
+    "each",
     "expand",
     "frames",
     "open_film",

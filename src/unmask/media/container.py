@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,flac,aac,h264,hevc,mpegvideo,ivf"
 """FFmpeg's formats that hold their own pictures: no playlist, which would send it to other files and addresses."""
 
+_MISSING = "no such file; check the path"
 _TIMEOUT_S = 20.0
 """Of a stream that falls silent."""
 
@@ -48,7 +49,7 @@ def reason(error: Any) -> str:
     """FFmpeg's error in words, with the next step."""
     text = (error.strerror or str(error)).lower()
     if isinstance(error, FileNotFoundError):
-        return "no such file; check the path"
+        return _MISSING
     if isinstance(error, PermissionError):
         return "no permission to read it; change it with chmod"
     if "invalid data" in text:
@@ -67,14 +68,23 @@ def opened(content: Path | str, *, name: str) -> Iterator[InputContainer]:
     MissingExtraError
         PyAV is not installed.
     """
-    av = pyav()
     local = isinstance(content, Path)
+    if isinstance(content, Path) and _is_missing(content):  # no library that might be installed would help
+        raise InputError(f"{name}: {_MISSING}")
+    av = pyav()
     # A file that only pretends to be a film must not make FFmpeg reach for anything else.
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} if local else {}
     with film_errors(name):
         container = av.open(str(content), options=options, timeout=None if local else _TIMEOUT_S)
     with container:
         yield container
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except OSError:  # there may be a file, behind a folder that is closed: FFmpeg says why it cannot be opened
+        return False
 
 
 def picture_track(container: InputContainer, *, name: str) -> VideoStream:

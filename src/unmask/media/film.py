@@ -52,7 +52,7 @@ def film_frames(
         with ExitStack() as stack:
             film = _Film(content, name, stack)
             yield from film.frames(span)
-            film.check()
+            film.check(span)
     except UnmaskError as error:
         yield Failure(name, error)
 
@@ -69,7 +69,7 @@ class _Film:
         self._counter: FrameCounter | None = None
         self._stack = stack
         self._damaged = self._packets = 0
-        self._sought = self._ended = False
+        self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
 
     def frames(self, span: Span) -> Iterator[Frame]:
@@ -87,6 +87,7 @@ class _Film:
                     return
                 if not sieve.passes(time_s):
                     continue
+                self._reached = True
                 yield Frame(self._convert(picture), self.name, number, float(time_s))
                 if self._file is not None and span.due_s(time_s) - time_s >= SEEK_AHEAD_S:
                     sought_to = span.due_s(time_s)
@@ -96,13 +97,15 @@ class _Film:
                 return
             pictures, index = self._pictures_from(sought_to)
 
-    def check(self) -> None:
-        """Raises InputError when the film is damaged, or ends before the time that it declares."""
+    def check(self, span: Span) -> None:
+        """Raises InputError when the film is damaged, or ends before the span or the time that it declares."""
         if self._damaged:
             raise InputError(
                 f"{self.name}: damaged in {self._damaged} places, where frames may be missing; "
                 "the rest was read; copy the film anew"
             )
+        if self._ended and not self._reached and span.start_s is not None:
+            raise span.missed(self.name, self._latest)
         declared = self._declared_end()
         if self._ended and declared is not None and (self._latest or 0) + _SHORT_S < declared:
             raise InputError(
@@ -123,7 +126,8 @@ class _Film:
                 self._container.seek(int((start - margin) / base), stream=self._track)
             pictures = self._decoded()
             first = next(pictures, None)
-            if first is None or self._time(first) <= start:
+            # Some containers, such as MPEG-TS, find no key frame near the end of the film.
+            if self._is_beyond(start) if first is None else self._time(first) <= start:
                 break
         else:
             with film_errors(self.name):
@@ -131,6 +135,12 @@ class _Film:
             pictures = self._decoded()
             first = next(pictures, None)
         return _chained(first, pictures), None
+
+    def _is_beyond(self, time_s: Fraction) -> bool:
+        """Whether the container says that it ends before a time."""
+        if self._container.duration is None:
+            return False
+        return time_s > Fraction((self._container.start_time or 0) + self._container.duration, 1_000_000)
 
     def _number_of(self, time_s: Fraction) -> int:
         """The number of the frame at a time that was sought."""

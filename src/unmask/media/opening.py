@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from unmask import images
 from unmask.errors import InputError, UnmaskError
@@ -13,13 +14,15 @@ from unmask.media.expand import expand
 from unmask.media.pipeline import ordered_map
 from unmask.media.span import WHOLE, Span
 
+Out = TypeVar("Out")
+
 
 def open_frame(item: Input) -> Frame | Failure:
     """The picture of one input, or why there is none. Never raises. For a film, see :func:`film_frames`."""
     content = item.content
     try:
         if item.moves:
-            raise InputError(f"{item.name}: a film has many frames; read it as one")
+            raise InputError(f"{item.name}: a film, not a picture of one; leave out --fps to read it")
         if isinstance(content, UnmaskError):
             return Failure(item.name, content)
         if isinstance(content, bytes):
@@ -70,9 +73,16 @@ def frames(
         Which frames of films.
     """
     inputs = (item for item in expand(sources) if skip is None or not skip(item.name))
+    return each(inputs, still=open_frame, film=lambda item: open_film(item, span), workers=workers)
+
+
+def each(
+    inputs: Iterable[Input], *, still: Callable[[Input], Out], film: Callable[[Input], Iterator[Out]], workers: int
+) -> Generator[Out, None, None]:
+    """What ``still`` makes of each picture, by several threads, and ``film`` of what moves, one by one; in order."""
     for moves, group in groupby(inputs, key=lambda item: item.moves):
         if moves:
             for item in group:
-                yield from open_film(item, span)
+                yield from film(item)
         else:
-            yield from ordered_map(open_frame, group, workers=workers)
+            yield from ordered_map(still, group, workers=workers)

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from unmask.errors import ConfigError
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -15,6 +17,12 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _WAKE_S = 0.1  # how soon a thread that waits notices that nobody wants its results any more
+
+
+def check_workers(workers: int) -> None:
+    """Raises ConfigError for less than 1."""
+    if workers < 1:
+        raise ConfigError(f"workers {workers}: expected at least 1")
 
 
 def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: int) -> Iterator[Out]:

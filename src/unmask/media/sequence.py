@@ -11,20 +11,24 @@ from unmask.media.span import WHOLE, Sieve, Span
 def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
     """Frames of an image sequence, and a Failure, named by its file, in the place of a picture that cannot be read.
 
-    The source of every frame is the sequence's own; a picture that cannot be read keeps its place in time.
+    The source of every frame is the sequence's own; a picture that cannot be read keeps its place in time. A sequence
+    that ends before the span is a Failure too.
     """
     from unmask.media.expand import expand
     from unmask.media.opening import open_frame
 
-    sieve = Sieve(span)
+    sieve, reached, time_s = Sieve(span), False, None
     for index, item in enumerate(expand(sequence.source)):
         time_s = index / sequence.fps
         if span.ends_by(time_s):
             return
         if not sieve.passes(time_s):
             continue
+        reached = True
         frame = open_frame(item)
         if isinstance(frame, Failure):
             yield frame
         else:
             yield Frame(frame.image, sequence.source, index, float(time_s))
+    if not reached and span.start_s is not None:
+        yield Failure(sequence.source, span.missed(sequence.source, time_s))

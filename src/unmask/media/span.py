@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -50,6 +50,11 @@ class Span:
     def ends_by(self, time_s: Fraction | float) -> bool:
         """Whether a frame at this time, and with it the rest of the film, is behind the end."""
         return self.end_s is not None and time_s >= self.end_s
+
+    def missed(self, name: str, last_s: Fraction | None) -> InputError:
+        """The error of a film that ends before the start; ``last_s`` is the time of its last frame, where known."""
+        ends = "ends" if last_s is None else f"ends at {float(last_s):.2f} s,"
+        return InputError(f"{name}: {ends} before the start, {float(self.start_s or 0):g} s; choose an earlier --start")
 
     def due_s(self, time_s: Fraction) -> Fraction:
         """Start of the stretch after the one that a time falls in; without ``every_s``, the time itself."""

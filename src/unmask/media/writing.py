@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from unmask.errors import ConfigError, InputError, suggest
 from unmask.images import to_rgb
 from unmask.media.container import opened, pyav, stamp
-from unmask.writing import disk_errors
+from unmask.writing import disk_errors, remedy
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -221,4 +221,4 @@ def _writing_errors(path: Path) -> Iterator[None]:
         yield
     except av.error.FFmpegError as error:
         text = (error.strerror or str(error)).lower()
-        raise InputError(f"{path}: cannot be written ({text}); free some space or choose another place") from error
+        raise InputError(f"{path}: cannot be written ({text}); {remedy(error.errno)}") from error

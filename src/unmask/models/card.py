@@ -16,6 +16,9 @@ from unmask.expressions import Taxonomy
 FORMAT = 1
 """Version of the model file's layout; a file of another version is refused."""
 
+_HALF_TURN = 180  # degrees; no head is turned further
+_MOST = {"max_yaw": _HALF_TURN, "max_pitch": _HALF_TURN, "min_confidence": 1, "min_margin": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -28,11 +31,16 @@ class Thresholds:
     min_sharpness
         See :class:`unmask.readings.Quality`.
     max_yaw, max_pitch
-        Turn of the head to either side and up or down, in degrees.
+        Turn of the head to either side and up or down, in degrees, up to 180.
     min_confidence
-        The highest score.
+        The highest score, up to 1.
     min_margin
-        The highest score less the second.
+        The highest score less the second, up to 1.
+
+    Raises
+    ------
+    DataError
+        A threshold out of its range.
     """
 
     min_size: float = 0.0
@@ -44,13 +52,15 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for key, value in dataclasses.asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise DataError(f"{key}: expected a number of at least 0, got {value!r}")
+            most = _MOST.get(key, math.inf)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+                wanted = f"a number from 0 to {most}" if key in _MOST else "a number of at least 0"
+                raise DataError(f"{key}: expected {wanted}, got {value!r}")
 
     @classmethod
     def never(cls) -> Thresholds:
         """Thresholds that no face fails."""
-        return cls(max_yaw=math.inf, max_pitch=math.inf)
+        return cls(max_yaw=_HALF_TURN, max_pitch=_HALF_TURN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from unmask.errors import DataError, InputError
+from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.sink import TextSink
@@ -53,12 +53,26 @@ class EarlierRun:
     end
         Length of the complete lines, in bytes. A torn last line does not count, and is taken off when a
         :class:`JsonLinesWriter` appends to the file.
+    path
+        The file.
+    made_by
+        Models that read its frames, and of those with a face the labels too, in the order of the scores.
     """
 
     done: frozenset[str] = frozenset()
     past: Mapping[str, Unfinished] = field(default_factory=dict)
     end: int = 0
     path: Path | None = None
+    made_by: frozenset[tuple[str, tuple[Expression, ...]]] = frozenset()
+
+    def check(self, *, model: str, labels: Sequence[Expression]) -> None:
+        """Raises ConfigError if this model and these labels, which are to go on, are not those of the file."""
+        for other, its_labels in sorted(self.made_by):
+            if other != model or (its_labels and set(its_labels) != set(labels)):
+                raise ConfigError(
+                    f"{self.path}: holds readings of {_made_by(other, its_labels)}, and this run would add those of "
+                    f"{_made_by(model, labels)}; use the model and head of the first run, or name another output file"
+                )
 
     def readings(self, source: str | None = None) -> Iterator[Reading]:
         """The readings of the file, or those of one source, one at a time."""
@@ -80,9 +94,13 @@ def earlier_run(path: Path) -> EarlierRun:
     """
     done: set[str] = set()
     recent: deque[Reading] = deque()  # of the film that the last lines belong to
+    made_by: set[tuple[str, tuple[Expression, ...]]] = set()
     end = highest_id = 0
     for reading, reached in _lines(path):
         end = reached
+        made_by.update((reading.model, tuple(face.scores)) for face in reading.faces)
+        if not reading.faces:
+            made_by.add((reading.model, ()))
         if recent and reading.source != recent[0].source:
             done.add(recent[0].source)
             recent.clear()
@@ -95,7 +113,12 @@ def earlier_run(path: Path) -> EarlierRun:
         while len(recent) > RECENT_FRAMES and reading.time_s - (recent[0].time_s or 0.0) > RECENT_S:
             recent.popleft()
     past = {recent[0].source: Unfinished(tuple(recent), highest_id)} if recent else {}
-    return EarlierRun(frozenset(done), past, end, path)
+    return EarlierRun(frozenset(done), past, end, path, frozenset(made_by))
+
+
+def _made_by(model: str, labels: Sequence[Expression]) -> str:
+    """A model and its labels in words."""
+    return f"{model} ({', '.join(labels)})" if labels else model
 
 
 def _lines(path: Path) -> Iterator[tuple[Reading, int]]:

@@ -44,6 +44,7 @@ class ParquetWriter(Writer):
             [pa.field(column.name, types[column.type], nullable=not column.always) for column in columns(labels)]
         )
         with disk_errors(self._path):
+            target.parent.mkdir(parents=True, exist_ok=True)
             self._file = pq.ParquetWriter(self._part, self._schema, compression="zstd")
 
     def write(self, reading: Reading) -> None:

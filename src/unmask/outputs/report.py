@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
 from unmask.outputs.film_page import SCRIPT, STYLE
@@ -28,6 +29,14 @@ CROP_SIDE = 72
 """Longer side of the faces in the tables, in pixels, at most: twice what they are shown at, for fine screens."""
 
 _SPOOL_IN_MEMORY = 4 << 20
+
+_SUFFIXES = (".html", ".htm")
+
+
+def check_report(path: Path) -> None:
+    """Raises ConfigError for a page with another suffix than HTML's."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f"{path}: a report is an HTML page; {suggest(path.suffix.lower(), _SUFFIXES)}")
 
 
 class ReportWriter:
@@ -45,11 +54,14 @@ class ReportWriter:
 
     Raises
     ------
+    ConfigError
+        Another suffix than ``.html`` or ``.htm``.
     InputError
         The page cannot be written.
     """
 
     def __init__(self, path: Path, *, title: str = "Facial expressions") -> None:
+        check_report(path)
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self._title = title

@@ -11,7 +11,7 @@ from unmask.writing import disk_errors, encodable
 
 
 class TextSink:
-    """Text to a path (opened as UTF-8, closed at the end) or to a lent stream (never closed).
+    """Text to a path (its folder made, opened as UTF-8, closed at the end) or to a lent stream (never closed).
 
     Characters that the encoding lacks, such as the undecodable bytes of a file name, are written as JSON escapes.
 
@@ -27,6 +27,7 @@ class TextSink:
         self._stream: TextIO | None = None
         if isinstance(target, Path):
             with disk_errors(self._where):
+                target.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = target.open("a" if append else "w", encoding="utf-8", newline="")
         else:
             self._stream = target

@@ -19,6 +19,7 @@ _VERDICT_WIDTH = max(len(word) for word in (*Expression, *(f"({reason})" for rea
 class TableWriter(Writer):
     """A heading for each frame and a line for each face, at most 100 columns wide for eight labels.
 
+    A line begins with the person's number in a film, and else with the face's in its frame, from 0.
     On a terminal that wants colour (``NO_COLOR`` unset, ``TERM`` not ``dumb``) headings and top scores are bold.
     """
 
@@ -37,7 +38,7 @@ class TableWriter(Writer):
             + f", {reading.width} x {reading.height}, {face_count(len(reading.faces))}"
         )
         for number, face in enumerate(reading.faces):
-            self._line(self._face_line(number, face))
+            self._line(self._face_line(number if face.track_id is None else face.track_id, face))
 
     def close(self) -> None:
         self._sink.close()

@@ -18,6 +18,7 @@ _ALSO = {"/v1/draw": ("blur",), "/v1/films/annotated": ("blur",)}
 
 _Name = Annotated[str | None, Query(max_length=100)]
 _AtLeast0 = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
+_Degrees = Annotated[float | None, Query(ge=0, le=180, allow_inf_nan=False)]
 _Share = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -29,8 +30,8 @@ def choice_of(
     detector: _Name = None,
     min_size: _AtLeast0 = None,
     min_sharpness: _AtLeast0 = None,
-    max_yaw: _AtLeast0 = None,
-    max_pitch: _AtLeast0 = None,
+    max_yaw: _Degrees = None,
+    max_pitch: _Degrees = None,
     min_confidence: _Share = None,
     min_margin: _Share = None,
     abstain: bool = True,

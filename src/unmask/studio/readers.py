@@ -100,7 +100,7 @@ class Readers:
         Raises
         ------
         UnmaskError
-            A name that is not known, a threshold below 0, or thresholds where there is no abstention.
+            A name that is not known, a threshold out of its range, or thresholds where there is no abstention.
         """
         model, detector = model or self.model, detector or self.detector
         if model not in self._files:
