@@ -196,6 +196,19 @@ def test_rate_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys
     assert not (tmp_path / "rate" / "checkpoint.safetensors").exists()
 
 
+def test_a_device_is_looked_for_before_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that trains refuses a device that is not there, before it loads anything."""
+    rest = ["--device", "cuda:99", "--out", str(tmp_path / "out")]
+    for command in (
+        ["tune", "rate", "--config", "none.toml", "--data", "none.csv"],
+        ["tune", "search", "--config", "none.toml", "--data", "none.csv", "--plan", "none.toml"],
+        ["data", "clean", "none.csv", "--config", "none.toml"],
+        ["capstone", "--data", "none.csv"],
+    ):
+        assert main([*command, *rest]) == 2
+        assert "finds no device 'cuda:99' on this machine; " in capsys.readouterr().err
+
+
 def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A table or JSON of trials, the best first."""
     config, data = files
@@ -235,6 +248,7 @@ def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsy
         (["--set", "initial=nowhere.safetensors"], 2, "no weights 'nowhere.safetensors'"),
         (["--set", "heads.ferplus=1.0"], 1, "--ferplus"),
         (["--threads", "0"], 2, "--threads 0"),
+        (["--device", "foo", "--data", "none.csv"], 2, "no device 'foo' on this machine; known: cpu"),
         (["--set", "train_split=Trainning"], 1, "did you mean 'Training'"),
         (["--set", "network='resnett'"], 2, "did you mean 'resnet'"),
     ],

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from unmask.cli.train import need_torch
 
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
     _need_study()
     from unmask.capstone.budgets import BUDGETS
     from unmask.capstone.inputs import Inputs

@@ -48,8 +48,16 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_loading_options(parser)
 
 
-def need_torch(threads: int | None) -> None:
-    """Set PyTorch's threads. Raises MissingExtraError where it is not installed."""
+def need_torch(threads: int | None, device: str) -> None:
+    """Set PyTorch's threads, and see that the device is there before anything is loaded.
+
+    Raises
+    ------
+    MissingExtraError
+        PyTorch is not installed.
+    ConfigError
+        The machine has no such device.
+    """
     from unmask.errors import ConfigError, MissingExtraError
 
     try:
@@ -60,11 +68,14 @@ def need_torch(threads: int | None) -> None:
         if threads < 1:
             raise ConfigError(f"--threads {threads}: expected 1 or more")
         torch.set_num_threads(threads)
+    from unmask.training.precision import resolve_device
+
+    resolve_device(device)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, export, measure."""
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.errors import InputError
     from unmask.training.config import load_config

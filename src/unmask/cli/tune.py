@@ -46,7 +46,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def _rate(arguments: argparse.Namespace) -> int:
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.cli.progress import Progress
     from unmask.errors import ConfigError
@@ -87,7 +87,7 @@ def _rate(arguments: argparse.Namespace) -> int:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.training.search import load_plan, search
     from unmask.training.typed import apply_overrides, read_table

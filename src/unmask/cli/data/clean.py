@@ -57,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.most < 1 or not 2 <= arguments.folds <= 100:
         raise ConfigError("expected --most of 1 or more and --folds from 2 to 100")
+    if arguments.config:
+        from unmask.cli.train import need_torch
+
+        need_torch(None, arguments.device)
     dataset, code = load(arguments)
     if arguments.apply:
         _apply(dataset, arguments.apply, arguments.out)
@@ -106,12 +110,11 @@ def _by_model(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse
 
 def _by_folds(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse.Namespace) -> NDArray[np.float64]:
     from unmask.cli.progress import Progress
-    from unmask.cli.train import need_torch, on_terminal
+    from unmask.cli.train import on_terminal
     from unmask.training.config import load_config
     from unmask.training.finish import trained
     from unmask.training.folds import judge
 
-    need_torch(None)
     config = load_config(arguments.config, arguments.set)
 
     def train(config: Any, parted: FaceDataset, name: str) -> Path:
