@@ -326,7 +326,7 @@ def test_devices_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(ConfigError, match=f"no device '{name}' .*known: cpu, cuda, cuda:0, cuda:1"):
             resolve_device(name)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="no device 'cuda' on this machine; known: cpu$"):
+    with pytest.raises(ConfigError, match=r"no device 'cuda' on this machine; known: cpu$"):
         resolve_device("cuda")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
 from unmask.cli.text import aligned, names
+from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_parser(verbs: Any) -> None:
         metavar="NAMES",
         help="also measure on blurred, dark, noisy, small, turned and partly hidden crops; names with commas choose",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the damage done to crops (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), default=0, help="of the damage done to crops (default: %(default)s)")
     parser.add_argument(
         "--order",
         choices=("codes", "alphabetical"),
@@ -68,7 +69,9 @@ def add_parser(verbs: Any) -> None:
         help="of the labels in tables; the study's are alphabetical (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a page, its plots and figures.json there")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the network (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=whole(1, MOST_THREADS), default=1, help="of the network (default: %(default)s)"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_loading_options(parser)
     parser.set_defaults(run=run)

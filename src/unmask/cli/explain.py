@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.text import aligned, names
+from unmask.cli.values import whole
 from unmask.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--methods", metavar="NAMES", help="heat to show, with commas (default: grad-cam,occlusion)")
     parser.add_argument(
-        "--face", type=int, metavar="N", help="which face, from 0, left to right (default: the largest)"
+        "--face", type=whole(), metavar="N", help="which face, from 0, left to right (default: the largest)"
     )
     parser.add_argument("--detector", metavar="NAME", help="as for unmask read; whole takes the picture as a crop")
     parser.add_argument("--engine", choices=("onnx", "torch"), help="default: torch where it can, else onnx")

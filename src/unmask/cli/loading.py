@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from unmask.cli.values import whole
+
 if TYPE_CHECKING:
     from unmask.datasets import FaceDataset
 
@@ -24,9 +26,11 @@ def add_loading_options(parser: argparse.ArgumentParser, *, positional: bool = F
     group.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the rows of FER2013")
     group.add_argument("--layout", metavar="NAME", help="read it in this layout (default: find out)")
     group.add_argument("--taxonomy", metavar="NAME", help="what labels that are numbers mean: fer2013 or ferplus")
-    group.add_argument("--size", type=int, metavar="PIXELS", help="side of the crops (default: as stored, else 48)")
+    group.add_argument(
+        "--size", type=whole(1), metavar="PIXELS", help="side of the crops (default: as stored, else 48)"
+    )
     group.add_argument("--split-file", metavar="FILE", help="use the splits of this file")
-    group.add_argument("--fold", type=int, metavar="N", help="fold of the split file to validate on, from 1")
+    group.add_argument("--fold", type=whole(1), metavar="N", help="fold of the split file to validate on, from 1")
     group.add_argument("--skip-bad", action="store_true", help="leave out damaged rows and list them")
     group.add_argument("--no-cache", action="store_true", help="neither use nor fill the cache of parsed files")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
+from unmask.cli.values import MOST_THREADS, whole
 
 if TYPE_CHECKING:
     from unmask.cli.progress import Progress
@@ -44,7 +45,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")
+    parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="threads of PyTorch (default: all cores)")
     add_loading_options(parser)
 
 
@@ -58,15 +59,13 @@ def need_torch(threads: int | None, device: str) -> None:
     ConfigError
         The machine has no such device.
     """
-    from unmask.errors import ConfigError, MissingExtraError
+    from unmask.errors import MissingExtraError
 
     try:
         import torch
     except ModuleNotFoundError:
         raise MissingExtraError("torch", "train") from None
     if threads is not None:
-        if threads < 1:
-            raise ConfigError(f"--threads {threads}: expected 1 or more")
         torch.set_num_threads(threads)
     from unmask.training.precision import resolve_device
 

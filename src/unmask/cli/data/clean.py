@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
+from unmask.cli.values import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,10 +40,12 @@ def add_parser(actions: Any) -> None:
         "--out", type=Path, required=True, help="folder of list and page; with --apply the data set to write"
     )
     parser.add_argument("--split", default="Training", help="whose labels are judged (default: %(default)s)")
-    parser.add_argument("--most", type=int, default=SHOWN, help="suspects shown on the page (default: %(default)s)")
+    parser.add_argument(
+        "--most", type=whole(1), default=SHOWN, help="suspects shown on the page (default: %(default)s)"
+    )
     group = parser.add_argument_group("with --config")
     group.add_argument(
-        "--folds", type=int, default=5, help="networks to train; stopped runs go on (default: %(default)s)"
+        "--folds", type=whole(2, 100), default=5, help="networks to train; stopped runs go on (default: %(default)s)"
     )
     group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
     group.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
@@ -53,10 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge and list, or carry out."""
     from unmask.datasets.cleaning import read_suspects, suspects, write_suspects
     from unmask.datasets.cleaning_page import write_cleaning_page
-    from unmask.errors import ConfigError
 
-    if arguments.most < 1 or not 2 <= arguments.folds <= 100:
-        raise ConfigError("expected --most of 1 or more and --folds from 2 to 100")
     if arguments.config:
         from unmask.cli.train import need_torch
 
