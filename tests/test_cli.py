@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from unmask.cli import build_parser, main
 from unmask.cli.read import FORMATS
+from unmask.cli.targets import check_targets
 from unmask.models import bundled_models
 from unmask.outputs import format_names
 from unmask.readings import Reading
@@ -224,6 +226,50 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     actual, out, err = run(capsys, *arguments)
     assert (actual, out) == (code, "")
     assert words in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.jpg", "--out", "./a.jpg", "--format", "csv"), ("--out a.jpg", "name another file")),
+        ((".", "--summary", "a.jpg"), ("--summary a.jpg", "name another file")),  # found in a folder
+        (("*.jpg", "--out", "link.json"), ("--out link.json", "a.jpg")),  # found by a pattern, written through a link
+        (("a.jpg", "--out", "keep.csv", "--annotate", "a.jpg"), ("--annotate a.jpg", "name another file")),
+        (("a.jpg", "--out", "new.csv", "--summary", "./new.csv"), ("--out and --summary", "name another file")),
+        (("a.jpg", "--out", "keep.csv", "--report", "keep.csv"), ("--out and --report", "name another file")),
+    ],
+)
+def test_no_output_replaces_an_input_or_another_output(
+    capsys: pytest.CaptureFixture[str],
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    """It is refused before any file is opened, so that inputs and earlier results stay as they are."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(photo, "a.jpg")
+    Path("link.json").symlink_to("a.jpg")
+    Path("keep.csv").write_text("earlier\n")
+    code, out, err = run(capsys, "read", *arguments)
+    assert (code, out) == (2, "")
+    assert all(word in err for word in words)
+    assert Path("a.jpg").read_bytes() == photo.read_bytes()
+    assert Path("keep.csv").read_text() == "earlier\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "keep.csv", "link.json"]
+
+
+def test_a_device_and_a_file_beside_the_inputs_may_be_written(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    """Nothing is lost in a device, nor in an earlier result that lies in the folder of the pictures."""
+    shutil.copy(photo, tmp_path / "a.jpg")
+    rows = tmp_path / "rows.csv"
+    for _ in range(2):
+        assert run(capsys, "read", str(tmp_path), "--out", str(rows))[0] == 0
+    assert "happy" in rows.read_text()
+    check_targets({"--out": Path(os.devnull), "--log": Path(os.devnull)}, [os.devnull])
 
 
 def test_formats_of_the_command_line() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 TIMES = ("start", "end", "every")
+OUTPUTS = ("out", "report", "summary", "timeline")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
     "min_size": "shortest side of a face's box, in pixels",
@@ -102,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, write, report what could not be read."""
     from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
+    from unmask.cli.targets import check_targets
     from unmask.media import Failure, count
     from unmask.outputs import format_of, open_writer
     from unmask.reader import load
@@ -112,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume and (kind != "jsonl" or arguments.out is None):
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
     sources = _sources(arguments)
+    check_targets(_outputs(arguments), arguments.sources)
     total, film = count(sources), _film_options(arguments)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
@@ -213,6 +216,16 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     if not sources:
         raise ConfigError("nothing to read; name a SOURCE, or a camera: --camera 0")
     return sources
+
+
+def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
+    """The files that are written, by their options; a folder for --annotate replaces nothing."""
+    from unmask.cli.drawing import names_one
+
+    outputs: dict[str, Path | None] = {f"--{name}": getattr(arguments, name) for name in OUTPUTS}
+    if arguments.annotate and names_one(arguments.annotate):
+        outputs["--annotate"] = arguments.annotate
+    return outputs
 
 
 def _film_options(arguments: argparse.Namespace) -> FilmOptions | None:
