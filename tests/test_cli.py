@@ -215,6 +215,8 @@ def test_each_reason_for_abstaining(
         (("explain", "small", "x.jpg", "--out", "x", "--face", "-1"), 2, "--face: expected a whole number"),
         (("benchmark", "x.jpg", "--runs", "0"), 2, "--runs: expected a whole number of at least 1"),
         (("models", "show", "smal"), 2, "did you mean 'small'"),
+        (("models", "export", "smal", "x.unmask"), 2, "did you mean 'small'"),
+        (("models", "export", "small", "/dev/null/x/m.unmask"), 1, "cannot be written"),
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
         ((), 2, "usage"),
         (("read",), 2, "SOURCE"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.errors import DataError, ModelError, UnknownModelError
+from unmask.errors import DataError, InputError, ModelError, UnknownModelError
 from unmask.expressions import FERPLUS
 from unmask.models import Classifier, Head, ModelCard, Thresholds, bundled_models, load_model, save_archive, softmax
 
@@ -109,7 +109,23 @@ def test_archive_holds_the_same_model(tmp_path: Path) -> None:
     assert load_model(first).card == load_model(name).card
     assert load_model(first).onnx == load_model(name).onnx
     with zipfile.ZipFile(first) as archive:
-        assert set(archive.namelist()) == {"model.json", "model.onnx", "CARD.md"}
+        assert archive.namelist() == ["model.json", "model.onnx", "CARD.md", "history.json"]
+        assert all(archive.read(file) == (folder / file).read_bytes() for file in archive.namelist())
+
+
+def test_an_archive_replaces_only_a_model(tmp_path: Path) -> None:
+    """An older archive is replaced whole; another file is not, and where nothing can be written it is said."""
+    folder = next(iter(bundled_models().values()))
+    archive, other = tmp_path / "a.unmask", tmp_path / "photo.jpg"
+    save_archive(folder, archive)
+    save_archive(folder, archive)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.unmask"]
+    other.write_bytes(b"a photograph")
+    with pytest.raises(InputError, match=r"photo\.jpg: is there already and is no model"):
+        save_archive(folder, other)
+    assert other.read_bytes() == b"a photograph"
+    with pytest.raises(InputError, match="cannot be written"):
+        save_archive(folder, other / "x" / "b.unmask")
 
 
 @pytest.fixture(params=sorted(bundled_models()))

@@ -70,9 +70,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from unmask.models import bundled_models, save_archive
+    from unmask.models import find_model, save_archive
 
-    folder = bundled_models().get(arguments.model, Path(arguments.model))
-    save_archive(folder, Path(arguments.out))
+    save_archive(find_model(arguments.model), Path(arguments.out))
     print(arguments.out)
     return 0
