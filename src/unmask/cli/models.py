@@ -61,9 +61,17 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    from unmask.cli.progress import Progress
     from unmask.models import store
 
-    print(store.fetch(arguments.name))
+    with Progress("kB") as progress:
+
+        def received(done: int, size: int) -> None:
+            progress.total = size // 1000
+            progress.advance(done // 1000 - progress.done)
+
+        path = store.fetch(arguments.name, progress=received)
+    print(path)
     return 0
 
 
