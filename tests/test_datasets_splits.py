@@ -162,6 +162,8 @@ def test_load_with_a_split(tmp_path: Path) -> None:
     make_split(load_dataset(tmp_path / "set.csv", cache=False), "holdout", fraction=0.4).write(tmp_path / "s.json")
     loaded = load_dataset(tmp_path / "set.csv", split_file=tmp_path / "s.json", cache=False)
     assert (loaded.splits == "Validation").sum() == 4
+    with pytest.raises(ConfigError, match="fold 2 of what.* --split-file"):
+        load_dataset(tmp_path / "set.csv", fold=2, cache=False)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from unmask.datasets.layouts import (
 )
 from unmask.datasets.pictures import PictureRow, from_pictures, resized
 from unmask.datasets.split_file import Split
+from unmask.errors import ConfigError
 from unmask.expressions import taxonomy_named
 
 __all__ = [
@@ -80,9 +81,13 @@ def load_dataset(
     ------
     InputError
         A file cannot be opened.
+    ConfigError
+        A fold without a split file, or one that the split file does not have.
     DataError
         The layout is unknown, a row is damaged, or votes or split do not belong to the rows.
     """
+    if fold is not None and split_file is None:
+        raise ConfigError(f"fold {fold} of what? name the file of unmask data split, with --split-file")
     path = Path(path)
     options = LoadOptions(size, skip_bad, None if taxonomy is None else taxonomy_named(taxonomy), cache)
     found, place = find_layout(path) if layout is None else (layout_named(layout), path)
