@@ -341,7 +341,7 @@ def test_devices_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> No
         ({"sam": 0.1, "precision": "fp16"}, "do not go together"),
         ({"transfer": Transfer(frozen_epochs=3)}, "fewer than the 3 epochs"),
         ({"views": 3}, "views = 3"),
-        ({"class_weighting": 2.0}, "class_weighting"),
+        ({"class_weighting": 2.0}, "class_weighting = 2.0: expected 0 to 1"),
     ],
 )
 def test_settings_are_checked(changes: dict[str, Any], words: str) -> None:
