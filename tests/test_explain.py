@@ -412,7 +412,7 @@ def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path:
     assert main([*command, "--methods", "nothing"]) == 2
     error = capsys.readouterr().err
     assert "--out DIR" in error
-    assert "--face is 0 to 0" in error
+    assert "has one face, number 0; there is no --face 3" in error
     assert "no layer 'nothing'" in error
     assert "unknown heat method 'nothing'" in error
 

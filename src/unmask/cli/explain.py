@@ -88,7 +88,8 @@ def face_crop(image: str, size: int, *, detector: str | None, face: int | None) 
     if face is None:
         return crop(picture, max(found, key=lambda d: d.box.width * d.box.height), size=size)
     if not 0 <= face < len(found):
-        raise InputError(f"{image}: has {len(found)} faces, so --face is 0 to {len(found) - 1}, not {face}")
+        has = "one face, number 0" if len(found) == 1 else f"{len(found)} faces, numbers 0 to {len(found) - 1}"
+        raise InputError(f"{image}: has {has}; there is no --face {face}")
     return crop(picture, found[face], size=size)
 
 
