@@ -213,6 +213,8 @@ def test_each_reason_for_abstaining(
         (("data", "describe", "x.csv", "--size", "5000"), 2, "expected 1 to 4096 pixels"),
         (("data", "describe", "x.csv", "--layout", "fer2012"), 2, "did you mean 'fer2013'"),
         (("evaluate", "small", "--data", "x.csv", "--taxonomy", "ferplu"), 2, "did you mean 'ferplus'"),
+        (("data", "audit", "x.csv", "--report", "page.txt"), 2, "--report: expected a file that ends in .html or .htm"),
+        (("train", "--config", "x", "--data", "x", "--out", "x", "--gallery", "v.xyz"), 2, "that ends in .png, got"),
         (("data", "fetch", "nix"), 2, "expected hf:OWNER/NAME or kaggle:OWNER/NAME"),
         (("data", "fetch", "hf:a/b", "--out", "x", "--size", "5000"), 2, "expected 1 to 4096 pixels"),
         (("data", "describe", "x.csv", "--size", "0"), 2, "--size: expected a whole number of at least 1"),

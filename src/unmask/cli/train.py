@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
-from unmask.cli.values import MOST_THREADS, whole
+from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
     from unmask.cli.progress import Progress
@@ -32,7 +32,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--int8", action="store_true", help="also write OUT/model_int8, calibrated on training images")
     parser.add_argument("--log", choices=("tensorboard",), help="also write OUT/tensorboard")
     parser.add_argument(
-        "--gallery", metavar="FILE.png", help="draw the recipe's augmentation on training pictures, and end"
+        "--gallery",
+        type=file_with(".png"),
+        metavar="FILE.png",
+        help="draw the recipe's augmentation on training pictures, and end",
     )
     parser.set_defaults(run=run)
 
@@ -89,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     with joined(arguments.device) as (parallel, device):
         dataset, code = load(arguments)
         if arguments.gallery:
-            return _draw_gallery(config, dataset, Path(arguments.gallery))
+            return _draw_gallery(config, dataset, arguments.gallery)
         trainer = Trainer(config, dataset, out, device=device, parallel=parallel)
         if not parallel.leads:
             trainer.fit(resume=arguments.resume)

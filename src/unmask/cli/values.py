@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 
 MOST_THREADS = 1024
 """More threads than any machine has cores."""
@@ -27,3 +28,19 @@ def whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def file_with(*endings: str) -> Callable[[str], Path]:
+    """A type of argparse: a file with one of these endings, in small or capital letters.
+
+    >>> file_with(".png")("views.PNG").name
+    'views.PNG'
+    """
+
+    def file(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in endings:
+            raise ArgumentTypeError(f"expected a file that ends in {' or '.join(endings)}, got '{text}'")
+        return path
+
+    return file
