@@ -417,6 +417,20 @@ def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path:
     assert "unknown heat method 'nothing'" in error
 
 
+def test_the_source_is_not_replaced(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture with the name of one that is written stays, and nothing is written beside it."""
+    source = tmp_path / "face.png"
+    source.write_bytes(photo.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    command = ["explain", "small", "face.png", "--detector", "whole", "--engine", "onnx", "--methods", "grad-cam"]
+    assert main([*command, "--out", "."]) == 2
+    assert "--out face.png would replace face.png" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
+    assert source.read_bytes() == photo.read_bytes()
+
+
 def test_table_of_layers_in_the_documentation() -> None:
     """docs/explain.md shows what the command prints; docs/make_measured.sh makes it anew."""
     root = Path(__file__).resolve().parents[1]

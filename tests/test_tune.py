@@ -221,6 +221,19 @@ def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, caps
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
+def test_a_gallery_does_not_replace_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture of the data set, or the data set under another name, is not drawn over."""
+    (tmp_path / "faces").mkdir()
+    face, link = tmp_path / "faces" / "1.png", tmp_path / "link.png"
+    face.write_bytes(b"a face")
+    link.symlink_to(face)
+    for data in (str(tmp_path / "faces"), str(face)):
+        command = ["train", "--config", "x.toml", "--data", data, "--out", str(tmp_path), "--gallery", str(link)]
+        assert main(command) == 2
+        assert "would replace" in capsys.readouterr().err
+    assert face.read_bytes() == b"a face"
+
+
 @pytest.mark.slow
 def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run ends with a model and its int8 form; it is not overwritten, and its saved configuration is a recipe."""

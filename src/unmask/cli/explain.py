@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.targets import check_targets
 from unmask.cli.text import aligned, names
 from unmask.cli.values import whole
 from unmask.errors import ConfigError, InputError
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.layers and (arguments.image is None or arguments.out is None):
         raise ConfigError("name an image and --out DIR, or --layers for the table alone")
     from unmask.explain import explain, open_network
-    from unmask.explain.page import write_explanation
+    from unmask.explain.page import file_names, write_explanation
 
     network = open_network(arguments.model, engine=arguments.engine)
     if arguments.layers:
@@ -61,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         blocks=names(arguments.blocks),
         methods=names(arguments.methods) or None,
     )
+    for name in file_names(explanation):
+        check_targets({"--out": arguments.out / name}, [arguments.image])
     written = write_explanation(arguments.out, explanation, source=Path(arguments.image).name)
     if arguments.format == "json":
         print(json.dumps(explanation.to_json(), indent=2))

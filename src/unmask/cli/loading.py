@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unmask.cli.targets import check_targets
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Rows left out that are listed one by one."""
+
+_TABLES = (".csv", ".parquet", ".txt")
+"""Endings of the files in a folder, besides pictures, that layouts read."""
 
 
 def add_loading_options(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
@@ -59,3 +65,17 @@ def load(arguments: argparse.Namespace) -> tuple[FaceDataset, int]:
     if len(dataset.left_out) > SHOWN:
         print(f"  and {len(dataset.left_out) - SHOWN:,} more", file=sys.stderr)
     return dataset, 1
+
+
+def check_outputs(
+    arguments: argparse.Namespace, outputs: Mapping[str, Path | None], *others: str | Path | None
+) -> None:
+    """Refuse to write over the data set or another file that is read; see :func:`unmask.cli.targets.check_targets`."""
+
+    def read() -> Iterator[str | Path]:
+        named = (arguments.data, arguments.ferplus, arguments.split_file, *others)
+        yield from (path for path in named if path is not None)
+        if Path(arguments.data).is_dir():
+            yield from (path for path in Path(arguments.data).rglob("*") if path.suffix.lower() in _TABLES)
+
+    check_targets(outputs, read())

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in plan.tables:
             raise ConfigError(f"--table {name}: {suggest(name, plan.tables)}")
     out = Path(arguments.out)
+    for name in ("results.json", "results.csv", "study.html"):
+        check_outputs(arguments, {"--out": out / name}, arguments.config, arguments.face)
     if (out / "cells").exists() and not arguments.resume:
         raise InputError(f"{out} holds a study already; go on with --resume, or name another folder")
     dataset, code = load(arguments)

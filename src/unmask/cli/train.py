@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
 
+    check_outputs(arguments, {"--gallery": arguments.gallery}, arguments.config)
     config = load_config(arguments.config, arguments.set)
     out = Path(arguments.out)
     if (out / "checkpoint.safetensors").exists() and not (arguments.resume or arguments.gallery):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
 from unmask.cli.values import file_with
 
 
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.audit_page import count_lines, write_audit_page
     from unmask.datasets.export import write_dataset
 
+    check_outputs(arguments, {"--report": arguments.report})
     dataset, code = load(arguments)
     found = audit(dataset, near=not arguments.no_near)
     if arguments.format == "json":

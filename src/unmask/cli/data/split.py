@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
 from unmask.cli.values import whole
 
 
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from unmask.datasets.split_file import make_split
 
+    check_outputs(arguments, {"--out": arguments.out})
     dataset, code = load(arguments)
     split = make_split(
         dataset,
