@@ -117,6 +117,13 @@ def test_alphabetical_order_changes_no_figure(classifier: Classifier, noise: Fac
         np.testing.assert_array_equal(ordered.labels == place, answers.labels == code)
         np.testing.assert_array_equal(ordered.probs[:, place], answers.probs[:, code])
     assert ordered.figures()["accuracy"] == answers.figures()["accuracy"]
+    groups = np.array(["a", "b"] * 30)
+    plain, study = measure(answers, groups=groups), measure(ordered.alphabetical(), groups=groups)
+    assert study.intervals == plain.intervals
+    assert list(study.per_class) == names
+    for name in names:
+        assert repr(study.per_class[name]) == repr(plain.per_class[name])  # as text, in which NaN is NaN
+    assert study.groups == plain.groups
     again = predictor([classifier], ordered.taxonomy)(ordered.images)
     np.testing.assert_allclose(again, ordered.probs)
 
