@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,16 +88,22 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.models import Classifier
 
     check_corruptions(names(arguments.corruptions))
+    if arguments.out is not None:
+        from unmask.plots import need_matplotlib
+
+        need_matplotlib()
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset, code = load(arguments)
     evaluation = _measure(arguments, dataset, classifiers, against)
+    shown = json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation)
+    print(shown, flush=True)  # what was measured, even if the disk refuses the page
     if arguments.out is not None:
         from unmask.evaluation.page import write_evaluation
 
         heat, no_heat = _heat(arguments.models, evaluation)
-        write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
-    print(json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation))
+        page = write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
+        print(f"unmask: {page}", file=sys.stderr)
     return code
 
 
