@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     need_torch(arguments.threads, arguments.device)
 
     from unmask.errors import InputError
+    from unmask.training.checkpoint import CHECKPOINT
     from unmask.training.config import load_config
     from unmask.training.finish import finish, finish_int8
     from unmask.training.fit import Trainer
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_outputs(arguments, {"--gallery": arguments.gallery}, arguments.config)
     config = load_config(arguments.config, arguments.set)
     out = Path(arguments.out)
-    if (out / "checkpoint.safetensors").exists() and not (arguments.resume or arguments.gallery):
+    if (out / CHECKPOINT).exists() and not (arguments.resume or arguments.gallery):
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
     with joined(arguments.device) as (parallel, device):
         dataset, code = load(arguments)

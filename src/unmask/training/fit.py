@@ -20,7 +20,7 @@ from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
 from unmask.networks.weights import load_weights
 from unmask.training import schedules
-from unmask.training.checkpoint import restore_run, save_run
+from unmask.training.checkpoint import CHECKPOINT, restore_run, save_run
 from unmask.training.config import TrainConfig, save_config
 from unmask.training.distil import teacher_shares
 from unmask.training.mixing import mixed
@@ -97,7 +97,7 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """Where the run keeps what it needs to go on."""
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def _parts(self) -> tuple[TrainConfig, nn.Module, nn.Module, torch.optim.Optimizer, torch.amp.GradScaler]:
