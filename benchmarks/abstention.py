@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets import ferplus, load_dataset
+from unmask.datasets import UNLABELLED, load_dataset
 from unmask.datasets.splits import holdout_mask
+from unmask.evaluation.answers import reference_labels
 from unmask.evaluation.corruptions import blur, shrink
 from unmask.faces import Detection, build_detector, measure
 from unmask.models import Classifier
@@ -52,8 +53,9 @@ def main() -> int:
     config = classifier.card.training["config"]
     dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
     held = holdout_mask(dataset.groups, config["holdout"], seed=config["seed"]) & (dataset.splits == "Training")
-    rows = ferplus.as_majority(dataset.select(held))
-    crops, labels = rows.images, rows.labels
+    rows = dataset.select(held)
+    majority, _ = reference_labels(rows, use_votes=True)
+    crops, labels = rows.images[majority != UNLABELLED], majority[majority != UNLABELLED]
     print(f"{classifier.card.identity}: {len(crops)} held-out rows with a majority")
 
     generator = np.random.default_rng(0)  # neither way draws from it

@@ -221,7 +221,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         (["--data", "x.csv"], 2, "--out DIR"),
         (["--out", "x"], 2, "--data FILE"),
         (["--out", "x", "--data", "none.csv"], 1, "none.csv"),
-        (["--out", "x", "--data", "x.csv", "--jobs", "0"], 2, "--jobs 0"),
+        (["--out", "x", "--data", "x.csv", "--jobs", "0"], 2, "--jobs: expected a whole number of at least 1, got '0'"),
         (["--out", "x", "--data", "x.csv", "--only", "data", "--from", "own"], 2, "leave one out"),
         (["--out", "x", "--data", "x.csv", "--only", "datas"], 2, "did you mean 'data'"),
         (["--out", "x", "--data", "x.csv", "--weights", "none.safetensors"], 1, "--weights none.safetensors"),

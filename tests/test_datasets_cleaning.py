@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -18,7 +19,10 @@ from unmask.datasets.cleaning import (
     DROP,
     KEEP,
     Suspect,
+    carry_over,
+    check_list,
     decide,
+    decided_before,
     doubts,
     read_suspects,
     suspects,
@@ -103,6 +107,35 @@ def test_decisions_that_cannot_be_carried_out() -> None:
         decide(dataset, with_decisions("perhaps", "", ""))
 
 
+def test_decisions_are_carried_over(tmp_path: Path) -> None:
+    """A new list takes the decisions of the one that is there; a row that is doubted no more keeps its own."""
+    path = tmp_path / "suspects.csv"
+    assert decided_before(four_rows(), path) == []
+    write_suspects(with_decisions(DROP, "", "neutral"), path)
+    decided = decided_before(four_rows(), path)
+    assert [(one.row, one.decision) for one in decided] == [(1, DROP), (0, "neutral")]
+    found = three_suspects()[:2]  # row 0 is doubted no more
+    listed = carry_over(found, decided)
+    assert [(one.row, one.decision) for one in listed] == [(1, DROP), (2, ""), (0, "neutral")]
+    assert carry_over(found, []) == found
+    with pytest.raises(
+        DataError, match=r"suspects\.csv holds decisions, and row 1 .*; or name another folder with --out"
+    ):
+        decided_before(four_rows().select(np.array([1, 0, 2])), path)
+    write_suspects(with_decisions("", "", ""), path)
+    assert decided_before(four_rows().select(np.array([1, 0, 2])), path) == []
+
+
+def test_spreadsheets_change_no_list(tmp_path: Path) -> None:
+    """No picture's name looks like a number, and a list with semicolons and decimal commas is the same list."""
+    assert all(re.fullmatch("[a-p]{12}", one.picture) for one in three_suspects())
+    path = tmp_path / "suspects.csv"
+    write_suspects(with_decisions(DROP, "", KEEP), path)
+    path.write_text(path.read_text().replace(",", ";").replace(".", ","), encoding="utf-8-sig")
+    assert read_suspects(path) == with_decisions(DROP, "", KEEP)
+    check_list(four_rows(), read_suspects(path))
+
+
 @given(st.lists(st.sampled_from(["", KEEP, DROP, *map(str, FER2013.labels)]), min_size=3, max_size=3))
 def test_lists_are_read_as_written(tmp_path_factory: pytest.TempPathFactory, decisions: list[str]) -> None:
     """Whatever was decided: the list comes back the same."""
@@ -145,6 +178,11 @@ def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found
     assert (out / "suspects.html").read_text().startswith("<!DOCTYPE html>")
     first = found[0]
+    write_suspects([dataclasses.replace(first, decision=KEEP), *found[1:]], out / "suspects.csv")
+    assert main(["data", "clean", str(data), "--model", "small", "--no-cache", "--out", str(out)]) == 0
+    assert "        1  decisions carried over" in capsys.readouterr().out
+    assert read_suspects(out / "suspects.csv")[0].decision == KEEP
+    assert '<option value="keep" selected>' in (out / "suspects.html").read_text()
     decided = [Suspect(first.row, first.picture, first.label, first.suggested, first.doubt, DROP), *found[1:]]
     write_suspects(decided, out / "decided.csv")
     new = tmp_path / "new.csv"
@@ -157,7 +195,10 @@ def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert data.read_bytes() == before
     assert main(command) == 1
     assert "is there already" in capsys.readouterr().err
-    assert main(["data", "clean", str(data), "--no-cache", "--list", str(out / "decided.csv"), "--out", str(out)]) == 0
+    lists = ["--no-cache", "--list", str(out / "decided.csv"), "--out", str(out)]
+    assert main(["data", "clean", str(new), *lists]) == 1
+    assert "is not the picture that the list means" in capsys.readouterr().err
+    assert main(["data", "clean", str(data), *lists]) == 0
     assert '<option value="drop" selected>' in (out / "suspects.html").read_text()
 
 
@@ -167,7 +208,17 @@ def test_clean_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = ["--no-cache", "--out", str(tmp_path / "out")]
     assert main(["data", "clean", data, "--model", "small", "--most", "0", *out]) == 2
     assert main(["data", "clean", data, "--model", "small", "--split", "Trainin", *out]) == 1
-    assert "did you mean 'Training'" in capsys.readouterr().err
+    assert main(["data", "clean", "none.csv", "--model", "smal", *out]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'Training'" in error
+    assert "did you mean 'small'" in error
+    list_there = tmp_path / "out" / "suspects.csv"
+    list_there.parent.mkdir()
+    list_there.write_text("a,b\n1,2\n")
+    assert main(["data", "clean", data, "--model", "small", *out]) == 1
+    assert list_there.read_text() == "a,b\n1,2\n"
+    assert main(["data", "clean", str(list_there), "--model", "small", *out]) == 2
+    assert "which is read; name another file" in capsys.readouterr().err
 
 
 def test_clean_by_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,3 +239,8 @@ def test_clean_by_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(command) == 0
     assert [model.stat().st_mtime_ns for model in models] == made
     assert (tmp_path / "out" / "suspects.csv").read_bytes() == first
+    capsys.readouterr()
+    assert main([*command, "--set", "label_smoothing=0.0"]) == 2
+    assert "made with another configuration (label_smoothing)" in capsys.readouterr().err
+    assert main([*command, "--folds", "3"]) == 2
+    assert "made with other data, labels or splits" in capsys.readouterr().err

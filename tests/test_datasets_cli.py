@@ -16,7 +16,7 @@ from PIL import Image
 from unmask.cli import main
 from unmask.datasets import load_dataset
 from unmask.datasets.fetch import fetch
-from unmask.errors import DataError, InputError
+from unmask.errors import ConfigError, DataError, InputError
 
 PIXELS = " ".join(["7"] * 2303)
 
@@ -67,6 +67,25 @@ def test_audit_and_fix(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert csv_file.read_bytes() == before
 
 
+def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No output takes the place of the data set, of a table in its folder, or of a file that says how to read it."""
+    data = tmp_path / "set"
+    data.mkdir()
+    table = csv_file.rename(data / "train.csv")
+    page = table.with_suffix(".html")
+    page.symlink_to(table)
+    before = table.read_bytes()
+    for command in (
+        ["data", "split", str(table), "--out", str(table)],
+        ["data", "split", str(data), "--out", str(table)],
+        ["data", "audit", str(table), "--no-near", "--report", str(page)],
+        ["data", "audit", str(csv_file), "--split-file", str(table), "--no-near", "--report", str(page)],
+    ):
+        assert main(command) == 2
+        assert "which is read; name another file" in capsys.readouterr().err
+        assert table.read_bytes() == before
+
+
 def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A split file is written and laid over the data; without --fold a k-fold split is wrong usage."""
     out = tmp_path / "folds.json"
@@ -76,7 +95,7 @@ def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.Capture
     assert main([*command, "--fold", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"]["Validation"]["rows"] == 6
     assert main(command) == 2
-    assert "choose 1 to 2 (--fold)" in capsys.readouterr().err
+    assert "choose with --fold, 1 to 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("target", ["out.csv", "out"])
@@ -162,7 +181,7 @@ def test_fetch_says_what_to_do(
     """A wrong name, a missing library, a refusal: each is one error with the next step."""
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises((ConfigError, InputError), match=words):
         fetch(source, tmp_path / "out")
 
 

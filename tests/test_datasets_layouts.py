@@ -25,7 +25,7 @@ from unmask.datasets import (
     register_layout,
 )
 from unmask.datasets.export import write_dataset
-from unmask.errors import DataError, InputError, UnmaskError
+from unmask.errors import ConfigError, DataError, InputError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS
 
 
@@ -168,7 +168,7 @@ def test_unknown_layouts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(DataError, match="no layout that unmask knows"):
         load_dataset(tmp_path)
-    with pytest.raises(DataError, match="did you mean 'rafdb'"):
+    with pytest.raises(ConfigError, match="did you mean 'rafdb'"):
         load_dataset(tmp_path, layout="rafdbb")
     make_fer2013(tmp_path / "one")
     assert len(load_dataset(tmp_path / "one")) == 2  # the folder of a download stands for the one file in it
@@ -327,7 +327,7 @@ def test_ferplus_alone_is_no_data_set(tmp_path: Path) -> None:
 
 def test_options_are_checked() -> None:
     """A size outside its range is refused; no rows at all are no data set."""
-    with pytest.raises(DataError, match="size 0"):
+    with pytest.raises(ConfigError, match="size 0"):
         LoadOptions(size=0)
     with pytest.raises(DataError, match="no picture"):
         from_pictures("none", Path(), [], LoadOptions())

@@ -93,7 +93,7 @@ def test_study_splits() -> None:
         names = sample.names[dataset.labels == code].tolist()
         assert (names.count("Training"), names.count("Validation")) == (10, 5)
     assert len(sample.apply(dataset)) == 30  # unused rows are left out
-    with pytest.raises(DataError, match="class 1 has 15 rows"):
+    with pytest.raises(DataError, match="'disgust' has 15 rows; 10 \\+ 6 were asked for"):
         make_split(dataset, "study-sample", training=10, validation=6)
 
 
@@ -120,10 +120,12 @@ def test_file_is_small_and_fits_its_data_only(tmp_path: Path) -> None:
     first = read.apply(dataset, fold=1)
     assert sorted(set(first.splits.tolist())) == ["Training", "Validation"]
     assert (first.splits == "Validation").sum() == (split.names == "fold1").sum()
-    with pytest.raises(ConfigError, match="3 folds"):
+    with pytest.raises(ConfigError, match=r"^this split has 3 folds; choose with --fold, 1 to 3"):
         read.apply(dataset)
-    with pytest.raises(ConfigError, match="fold 4"):
+    with pytest.raises(ConfigError, match="no fold 4; this split has 3 folds"):
         read.apply(dataset, fold=4)
+    with pytest.raises(ConfigError, match="has no folds; leave --fold out"):
+        make_split(dataset, "holdout").apply(dataset, fold=1)
     with pytest.raises(DataError, match="made for data of 21 rows"):
         read.apply(dataclasses.replace(dataset, checksum="b" * 64), fold=1)
     large = Split("a" * 64, np.random.default_rng(0).choice(["Training", "Validation"], 28709, p=[0.8, 0.2]), {})
@@ -162,6 +164,8 @@ def test_load_with_a_split(tmp_path: Path) -> None:
     make_split(load_dataset(tmp_path / "set.csv", cache=False), "holdout", fraction=0.4).write(tmp_path / "s.json")
     loaded = load_dataset(tmp_path / "set.csv", split_file=tmp_path / "s.json", cache=False)
     assert (loaded.splits == "Validation").sum() == 4
+    with pytest.raises(ConfigError, match=r"fold 2 of what.* --split-file"):
+        load_dataset(tmp_path / "set.csv", fold=2, cache=False)
 
 
 @pytest.mark.parametrize(

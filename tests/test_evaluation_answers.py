@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,13 @@ def test_alphabetical_order_changes_no_figure(classifier: Classifier, noise: Fac
         np.testing.assert_array_equal(ordered.labels == place, answers.labels == code)
         np.testing.assert_array_equal(ordered.probs[:, place], answers.probs[:, code])
     assert ordered.figures()["accuracy"] == answers.figures()["accuracy"]
+    groups = np.array(["a", "b"] * 30)
+    plain, study = measure(answers, groups=groups), measure(ordered.alphabetical(), groups=groups)
+    assert study.intervals == plain.intervals
+    assert list(study.per_class) == names
+    for name in names:
+        assert repr(study.per_class[name]) == repr(plain.per_class[name])  # as text, in which NaN is NaN
+    assert study.groups == plain.groups
     again = predictor([classifier], ordered.taxonomy)(ordered.images)
     np.testing.assert_allclose(again, ordered.probs)
 
@@ -244,7 +252,8 @@ def test_command_line(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tm
     out = tmp_path / "out"
     options = ["--data", str(data), "--groups", str(groups), "--against", "small", "--format", "json"]
     assert main(["evaluate", "small", *options, "--order", "alphabetical", "--out", str(out)]) == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert f"unmask: {out / 'evaluation.html'}" in said
     assert json.loads(printed) == json.loads((out / "figures.json").read_text())
     assert json.loads(printed)["labels"][4] == "neutral"
     plots = {f"{name}.{kind}" for name in ("confusion", "reliability", "risk_coverage") for kind in ("png", "svg")}
@@ -253,6 +262,25 @@ def test_command_line(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tm
     for words in ("Confusion matrix", "Top losses", "Grad-CAM", "McNemar", "2 groups", "bootstrap"):
         assert words in page
     assert page.count('src="data:image/png') == 24  # the top losses
+
+
+def test_command_line_without_matplotlib(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that could not be drawn is refused before anything is loaded or measured."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["evaluate", "small", "--data", "none.csv", "--out", str(tmp_path / "out")]) == 2
+    assert "pip install 'unmask[plots]'" in capsys.readouterr().err
+
+
+def test_command_line_keeps_its_figures(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:
+    """What was measured is printed, even where the page cannot be written."""
+    pytest.importorskip("matplotlib")
+    data = write_csv(noise, tmp_path / "noise.csv")
+    assert main(["evaluate", "small", "--data", str(data), "--out", str(data / "out")]) == 1
+    printed, said = capsys.readouterr()
+    assert "all rows" in printed
+    assert "cannot be written" in said
 
 
 def test_command_line_measures_a_split_file(

@@ -239,7 +239,7 @@ def test_heat_registry() -> None:
     """A taken name is refused, an unknown one answered with the nearest."""
     with pytest.raises(ValueError, match="registered already"):
         register_heat("occlusion", occlusion)
-    with pytest.raises(DataError, match="did you mean 'grad-cam'"):
+    with pytest.raises(ConfigError, match="did you mean 'grad-cam'"):
         heat_method("gradcam")
 
 
@@ -268,9 +268,9 @@ def test_occlusion_covers_every_pixel(crop: np.ndarray) -> None:
 def test_a_layer_that_the_answer_does_not_rest_on(crop: np.ndarray) -> None:
     """Names that are no maps are refused with the known ones; a network without maps says what to do."""
     network = OnnxNetwork(gap_model())
-    with pytest.raises(DataError, match="did you mean 'relu2'"):
+    with pytest.raises(ConfigError, match="did you mean 'relu2'"):
         network.maps(crop, ["relu3"])
-    with pytest.raises(DataError, match="no layer 'head'"):
+    with pytest.raises(ConfigError, match="no layer 'head'"):
         network.maps(crop, ["head"])
     with pytest.raises(DataError, match="occlusion"):
         heat_block([Layer("head", "linear", (2,))])
@@ -391,7 +391,7 @@ def test_explanation(crop: np.ndarray, tmp_path: Path) -> None:
     assert text == explanation_page(found, source="<noise>")
     with pytest.raises(DataError, match=r"uint8 \(16, 16\)"):
         explain(network, crop[:8])
-    with pytest.raises(DataError, match="no layer 'x'"):
+    with pytest.raises(ConfigError, match="no layer 'x'"):
         explain(network, crop, blocks=["x"])
 
 
@@ -408,11 +408,27 @@ def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path:
     assert "in all" in table
     assert main(["explain", "small", str(photo)]) == 2
     assert main([*command, "--face", "3"]) == 1
-    assert main([*command, "--blocks", "nothing"]) == 1
+    assert main([*command, "--blocks", "nothing"]) == 2
+    assert main([*command, "--methods", "nothing"]) == 2
     error = capsys.readouterr().err
     assert "--out DIR" in error
-    assert "--face is 0 to 0" in error
+    assert "has one face, number 0; there is no --face 3" in error
     assert "no layer 'nothing'" in error
+    assert "unknown heat method 'nothing'" in error
+
+
+def test_the_source_is_not_replaced(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture with the name of one that is written stays, and nothing is written beside it."""
+    source = tmp_path / "face.png"
+    source.write_bytes(photo.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    command = ["explain", "small", "face.png", "--detector", "whole", "--engine", "onnx", "--methods", "grad-cam"]
+    assert main([*command, "--out", "."]) == 2
+    assert "--out face.png would replace face.png" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
+    assert source.read_bytes() == photo.read_bytes()
 
 
 def test_table_of_layers_in_the_documentation() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
+from http.client import IncompleteRead
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.errors import DataError, ModelError, UnknownModelError
+from unmask.cli import main
+from unmask.errors import DataError, InputError, ModelError, UnknownModelError
 from unmask.expressions import FERPLUS
-from unmask.models import Classifier, Head, ModelCard, Thresholds, bundled_models, load_model, save_archive, softmax
+from unmask.models import (
+    Classifier,
+    Head,
+    ModelCard,
+    Thresholds,
+    bundled_models,
+    load_model,
+    save_archive,
+    softmax,
+    store,
+)
 
 
 def card_json(**changes: Any) -> dict[str, Any]:
@@ -111,7 +125,93 @@ def test_archive_holds_the_same_model(tmp_path: Path) -> None:
     assert load_model(first).card == load_model(name).card
     assert load_model(first).onnx == load_model(name).onnx
     with zipfile.ZipFile(first) as archive:
-        assert set(archive.namelist()) == {"model.json", "model.onnx", "CARD.md"}
+        assert archive.namelist() == ["model.json", "model.onnx", "CARD.md", "history.json"]
+        assert all(archive.read(file) == (folder / file).read_bytes() for file in archive.namelist())
+
+
+def test_an_archive_replaces_only_a_model(tmp_path: Path) -> None:
+    """An older archive is replaced whole; another file is not, and where nothing can be written it is said."""
+    folder = next(iter(bundled_models().values()))
+    archive, other = tmp_path / "a.unmask", tmp_path / "photo.jpg"
+    save_archive(folder, archive)
+    save_archive(folder, archive)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.unmask"]
+    other.write_bytes(b"a photograph")
+    with pytest.raises(InputError, match=r"photo\.jpg: is there already and is no model"):
+        save_archive(folder, other)
+    assert other.read_bytes() == b"a photograph"
+    with pytest.raises(InputError, match="cannot be written"):
+        save_archive(folder, other / "x" / "b.unmask")
+
+
+CONTENT = b"published" * 20_000  # several pieces
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.RemoteFile:
+    """A file that can be fetched into an empty folder."""
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    file = store.RemoteFile("tiny", "tiny.bin", "https://example.org/tiny.bin", digest, len(CONTENT), "MIT")
+    monkeypatch.setitem(store.FETCHABLE, "tiny", file)
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
+    return file
+
+
+def test_fetch(published: store.RemoteFile, tmp_path: Path) -> None:
+    """What comes is reported piece by piece and kept; a second call asks for nothing."""
+    seen: list[tuple[int, int]] = []
+    path = store.fetch(
+        "tiny", progress=lambda done, size: seen.append((done, size)), opener=lambda url: BytesIO(CONTENT)
+    )
+    assert path == tmp_path / "models" / "tiny.bin"
+    assert path.read_bytes() == CONTENT
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert seen[-1] == (published.size, published.size)
+    assert store.fetch("tiny", opener=lambda url: pytest.fail("asked again")) == path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (CONTENT[:-1] + b"?", "180000 bytes with sha256"),  # another file of the same size
+        (CONTENT[:-1], "179999 bytes with sha256"),  # cut off
+        (CONTENT + CONTENT, "more than 180000 bytes"),  # too long
+    ],
+)
+def test_fetch_refuses_another_file(published: store.RemoteFile, tmp_path: Path, content: bytes, words: str) -> None:
+    """What is not the published file is refused, and nothing of it is kept."""
+    with pytest.raises(ModelError, match=words):
+        store.fetch("tiny", opener=lambda url: BytesIO(content))
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), IncompleteRead(b"")])
+def test_fetch_over_a_broken_connection(published: store.RemoteFile, tmp_path: Path, error: Exception) -> None:
+    """A connection that breaks leaves nothing, and the message says how to go on by hand."""
+
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise error
+            return super().read(size)
+
+    with pytest.raises(ModelError, match=r"cannot be fetched .*; try again, or download https://example\.org"):
+        store.fetch("tiny", opener=lambda url: Broken(CONTENT))
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_fetch_shows_its_progress(
+    published: store.RemoteFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal the command line shows how much has come, of how much; the path alone is data."""
+    monkeypatch.setattr(store, "_network", lambda url: BytesIO(CONTENT))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("unmask.cli.progress._REDRAW_S", 0)
+    assert main(["models", "fetch", "tiny"]) == 0
+    printed = capsys.readouterr()
+    assert "180/180 kB" in printed.err
+    assert printed.out.endswith("tiny.bin\n")
 
 
 @pytest.fixture(params=sorted(bundled_models()))

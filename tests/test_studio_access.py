@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_wrong_limits_on_the_command_line(value: str, capsys: pytest.CaptureFixt
     """They are refused like any wrong use, before anything is served."""
     assert main(["studio", "--no-browser", "--max-pixels", value]) == 2
     assert "max_pixels" in capsys.readouterr().err
+
+
+def test_help_names_every_limit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each limit can be given, and its help says what it is when it is not: the number of :class:`Limits`."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["studio", "--help"]) == 0
+    lines = {words[0]: line for line in capsys.readouterr().out.splitlines() if (words := line.split())}
+    for name, value in dataclasses.asdict(Limits()).items():
+        size = {"MB": 2**20, "MPIXELS": 10**6}.get(lines[option := f"--{name.replace('_', '-')}"].split()[1], 1)
+        assert lines[option].endswith(f"(default: {value / size:g})")
 
 
 def test_the_key_is_not_shown() -> None:

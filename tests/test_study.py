@@ -345,6 +345,9 @@ def test_the_command(dataset: FaceDataset, photo: Path, tmp_path: Path, capsys: 
     assert cli.main([*command, "--table", "fewer", "--resume"]) == 2
     assert "did you mean 'few'" in capsys.readouterr().err
     assert cli.main([*command, "--jobs", "0"]) == 2
+    own = ["--data", str(out / "results.csv"), "--config", str(tmp_path / "recipe.toml"), "--out", str(out)]
+    assert cli.main(["study", *own, "--resume"]) == 2
+    assert "results.csv, which is read" in capsys.readouterr().err
     assert cli.main([*command, "--table", "few", "--resume", "--no-pictures", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["tables"]["few"]["draws"] == 3
 

@@ -27,7 +27,7 @@ from unmask.training.distil import teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
-from unmask.training.precision import memory_format, resolve_precision
+from unmask.training.precision import memory_format, resolve_device, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
 
 CPU = torch.device("cpu")
@@ -316,6 +316,20 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch: pytest.MonkeyPatch) ->
         resolve_precision("fp16", CPU)
 
 
+def test_devices_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU is always there; of accelerators, those that PyTorch counts, and the message names them."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert [str(resolve_device(name)) for name in ("cpu", "cuda", "cuda:1")] == ["cpu", "cuda", "cuda:1"]
+    for name in ("cuda:2", "mps", "", "gpu"):
+        with pytest.raises(ConfigError, match=f"no device '{name}' .*known: cpu, cuda, cuda:0, cuda:1"):
+            resolve_device(name)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"no device 'cuda' on this machine; known: cpu$"):
+        resolve_device("cuda")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -327,7 +341,7 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch: pytest.MonkeyPatch) ->
         ({"sam": 0.1, "precision": "fp16"}, "do not go together"),
         ({"transfer": Transfer(frozen_epochs=3)}, "fewer than the 3 epochs"),
         ({"views": 3}, "views = 3"),
-        ({"class_weighting": 2.0}, "class_weighting"),
+        ({"class_weighting": 2.0}, "class_weighting = 2.0: expected 0 to 1"),
     ],
 )
 def test_settings_are_checked(changes: dict[str, Any], words: str) -> None:

@@ -196,6 +196,19 @@ def test_rate_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys
     assert not (tmp_path / "rate" / "checkpoint.safetensors").exists()
 
 
+def test_a_device_is_looked_for_before_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that trains refuses a device that is not there, before it loads anything."""
+    rest = ["--device", "cuda:99", "--out", str(tmp_path / "out")]
+    for command in (
+        ["tune", "rate", "--config", "none.toml", "--data", "none.csv"],
+        ["tune", "search", "--config", "none.toml", "--data", "none.csv", "--plan", "none.toml"],
+        ["data", "clean", "none.csv", "--config", "none.toml"],
+        ["capstone", "--data", "none.csv"],
+    ):
+        assert main([*command, *rest]) == 2
+        assert "finds no device 'cuda:99' on this machine; " in capsys.readouterr().err
+
+
 def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A table or JSON of trials, the best first."""
     config, data = files
@@ -206,6 +219,19 @@ def test_search_on_the_command_line(files: tuple[str, str], tmp_path: Path, caps
     assert "holdout_loss" in capsys.readouterr().out
     assert main([*arguments, "--format", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_a_gallery_does_not_replace_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture of the data set, or the data set under another name, is not drawn over."""
+    (tmp_path / "faces").mkdir()
+    face, link = tmp_path / "faces" / "1.png", tmp_path / "link.png"
+    face.write_bytes(b"a face")
+    link.symlink_to(face)
+    for data in (str(tmp_path / "faces"), str(face)):
+        command = ["train", "--config", "x.toml", "--data", data, "--out", str(tmp_path), "--gallery", str(link)]
+        assert main(command) == 2
+        assert "would replace" in capsys.readouterr().err
+    assert face.read_bytes() == b"a face"
 
 
 @pytest.mark.slow
@@ -234,7 +260,8 @@ def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsy
         (["--set", "epoch=3"], 2, "did you mean 'epochs'"),
         (["--set", "initial=nowhere.safetensors"], 2, "no weights 'nowhere.safetensors'"),
         (["--set", "heads.ferplus=1.0"], 1, "--ferplus"),
-        (["--threads", "0"], 2, "--threads 0"),
+        (["--threads", "0"], 2, "--threads: expected a whole number from 1"),
+        (["--device", "foo", "--data", "none.csv"], 2, "no device 'foo' on this machine; known: cpu"),
         (["--set", "train_split=Trainning"], 1, "did you mean 'Training'"),
         (["--set", "network='resnett'"], 2, "did you mean 'resnet'"),
     ],

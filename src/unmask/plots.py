@@ -39,6 +39,11 @@ _STYLE = {
 }
 
 
+def need_matplotlib() -> None:
+    """Raise MissingExtraError where matplotlib is not installed, before there is anything to draw."""
+    _matplotlib()
+
+
 def new_figure(width: float, height: float, *, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """An empty figure of a size in inches (of 100 pixels) and its axes, as ``Figure.subplots`` gives them.
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from unmask.cli.values import whole
+
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
@@ -20,7 +22,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photographs to read")
     parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
-    parser.add_argument("--runs", type=int, default=30, help="of each measurement; the median counts")
+    parser.add_argument("--runs", type=whole(1), default=30, help="of each measurement; the median counts")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(run=run)
 

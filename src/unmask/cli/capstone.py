@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.text import aligned
+from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--imagenet", type=Path, metavar="FILE", help="of MobileNetV2 (default: the fetched ones)")
     parser.add_argument("--face-weights", type=Path, metavar="FILE", help="of MobileNetV1, trained on faces")
     parser.add_argument("--film", type=Path, metavar="FILE", help="a film to read")
-    parser.add_argument("--jobs", type=int, default=1, help="processes of the classical models (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=whole(1), default=1, help="processes of the classical models (default: %(default)s)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")
+    parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="threads of PyTorch (default: all cores)")
     parser.add_argument(
         "--check", type=Path, metavar="REPORT", help="compare a report.json, or its folder, with the study, and end"
     )
@@ -64,15 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("name FER2013's CSV with --data FILE; unmask data fetch says where it is published")
     if arguments.only is not None and arguments.start is not None:
         raise ConfigError("--only and --from both choose steps; leave one out")
-    if arguments.jobs < 1:
-        raise ConfigError(f"--jobs {arguments.jobs}: expected at least 1")
     return _carry_out(arguments)
 
 
 def _carry_out(arguments: argparse.Namespace) -> int:
     from unmask.cli.train import need_torch
 
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
     _need_study()
     from unmask.capstone.budgets import BUDGETS
     from unmask.capstone.inputs import Inputs

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
 from unmask.cli.text import aligned, names
+from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def add_parser(verbs: Any) -> None:
         metavar="NAMES",
         help="also measure on blurred, dark, noisy, small, turned and partly hidden crops; names with commas choose",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the damage done to crops (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), default=0, help="of the damage done to crops (default: %(default)s)")
     parser.add_argument(
         "--order",
         choices=("codes", "alphabetical"),
@@ -68,7 +70,9 @@ def add_parser(verbs: Any) -> None:
         help="of the labels in tables; the study's are alphabetical (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a page, its plots and figures.json there")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the network (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=whole(1, MOST_THREADS), default=1, help="of the network (default: %(default)s)"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_loading_options(parser)
     parser.set_defaults(run=run)
@@ -84,16 +88,22 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.models import Classifier
 
     check_corruptions(names(arguments.corruptions))
+    if arguments.out is not None:
+        from unmask.plots import need_matplotlib
+
+        need_matplotlib()
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset, code = load(arguments)
     evaluation = _measure(arguments, dataset, classifiers, against)
+    shown = json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation)
+    print(shown, flush=True)  # what was measured, even if the disk refuses the page
     if arguments.out is not None:
         from unmask.evaluation.page import write_evaluation
 
         heat, no_heat = _heat(arguments.models, evaluation)
-        write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
-    print(json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation))
+        page = write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
+        print(f"unmask: {page}", file=sys.stderr)
     return code
 
 

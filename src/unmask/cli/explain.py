@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.targets import check_targets
 from unmask.cli.text import aligned, names
+from unmask.cli.values import whole
 from unmask.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--methods", metavar="NAMES", help="heat to show, with commas (default: grad-cam,occlusion)")
     parser.add_argument(
-        "--face", type=int, metavar="N", help="which face, from 0, left to right (default: the largest)"
+        "--face", type=whole(), metavar="N", help="which face, from 0, left to right (default: the largest)"
     )
     parser.add_argument("--detector", metavar="NAME", help="as for unmask read; whole takes the picture as a crop")
     parser.add_argument("--engine", choices=("onnx", "torch"), help="default: torch where it can, else onnx")
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.layers and (arguments.image is None or arguments.out is None):
         raise ConfigError("name an image and --out DIR, or --layers for the table alone")
     from unmask.explain import explain, open_network
-    from unmask.explain.page import write_explanation
+    from unmask.explain.page import file_names, write_explanation
 
     network = open_network(arguments.model, engine=arguments.engine)
     if arguments.layers:
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         blocks=names(arguments.blocks),
         methods=names(arguments.methods) or None,
     )
+    for name in file_names(explanation):
+        check_targets({"--out": arguments.out / name}, [arguments.image])
     written = write_explanation(arguments.out, explanation, source=Path(arguments.image).name)
     if arguments.format == "json":
         print(json.dumps(explanation.to_json(), indent=2))
@@ -87,7 +91,8 @@ def face_crop(image: str, size: int, *, detector: str | None, face: int | None) 
     if face is None:
         return crop(picture, max(found, key=lambda d: d.box.width * d.box.height), size=size)
     if not 0 <= face < len(found):
-        raise InputError(f"{image}: has {len(found)} faces, so --face is 0 to {len(found) - 1}, not {face}")
+        has = "one face, number 0" if len(found) == 1 else f"{len(found)} faces, numbers 0 to {len(found) - 1}"
+        raise InputError(f"{image}: has {has}; there is no --face {face}")
     return crop(picture, found[face], size=size)
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unmask.cli.targets import check_targets
+from unmask.cli.values import whole
 
 if TYPE_CHECKING:
     from unmask.datasets import FaceDataset
 
 SHOWN = 20
 """Rows left out that are listed one by one."""
+
+_TABLES = (".csv", ".parquet", ".txt")
+"""Endings of the files in a folder, besides pictures, that layouts read."""
 
 
 def add_loading_options(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
@@ -24,9 +32,11 @@ def add_loading_options(parser: argparse.ArgumentParser, *, positional: bool = F
     group.add_argument("--ferplus", metavar="FILE", help="FER+'s votes for the rows of FER2013")
     group.add_argument("--layout", metavar="NAME", help="read it in this layout (default: find out)")
     group.add_argument("--taxonomy", metavar="NAME", help="what labels that are numbers mean: fer2013 or ferplus")
-    group.add_argument("--size", type=int, metavar="PIXELS", help="side of the crops (default: as stored, else 48)")
+    group.add_argument(
+        "--size", type=whole(1), metavar="PIXELS", help="side of the crops (default: as stored, else 48)"
+    )
     group.add_argument("--split-file", metavar="FILE", help="use the splits of this file")
-    group.add_argument("--fold", type=int, metavar="N", help="fold of the split file to validate on, from 1")
+    group.add_argument("--fold", type=whole(1), metavar="N", help="fold of the split file to validate on, from 1")
     group.add_argument("--skip-bad", action="store_true", help="leave out damaged rows and list them")
     group.add_argument("--no-cache", action="store_true", help="neither use nor fill the cache of parsed files")
 
@@ -55,3 +65,17 @@ def load(arguments: argparse.Namespace) -> tuple[FaceDataset, int]:
     if len(dataset.left_out) > SHOWN:
         print(f"  and {len(dataset.left_out) - SHOWN:,} more", file=sys.stderr)
     return dataset, 1
+
+
+def check_outputs(
+    arguments: argparse.Namespace, outputs: Mapping[str, Path | None], *others: str | Path | None
+) -> None:
+    """Refuse to write over the data set or another file that is read; see :func:`unmask.cli.targets.check_targets`."""
+
+    def read() -> Iterator[str | Path]:
+        named = (arguments.data, arguments.ferplus, arguments.split_file, *others)
+        yield from (path for path in named if path is not None)
+        if Path(arguments.data).is_dir():
+            yield from (path for path in Path(arguments.data).rglob("*") if path.suffix.lower() in _TABLES)
+
+    check_targets(outputs, read())

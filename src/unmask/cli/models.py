@@ -61,18 +61,25 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    from unmask.cli.progress import Progress
     from unmask.models import store
 
-    print(store.fetch(arguments.name))
+    with Progress("kB") as progress:
+
+        def received(done: int, size: int) -> None:
+            progress.total = size // 1000
+            progress.advance(done // 1000 - progress.done)
+
+        path = store.fetch(arguments.name, progress=received)
+    print(path)
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from unmask.models import bundled_models, save_archive
+    from unmask.models import find_model, save_archive
 
-    folder = bundled_models().get(arguments.model, Path(arguments.model))
-    save_archive(folder, Path(arguments.out))
+    save_archive(find_model(arguments.model), Path(arguments.out))
     print(arguments.out)
     return 0

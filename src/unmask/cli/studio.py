@@ -26,6 +26,9 @@ _LIMITS = (
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
+    from unmask.studio import Limits
+
+    limits = Limits()
     parser: argparse.ArgumentParser = verbs.add_parser(
         "studio",
         help="open the web application, which is also the REST service",
@@ -47,8 +50,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="threads that read pictures (default: one a core)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     group = parser.add_argument_group("limits", "what is more is refused with its reason")
-    for name, unit, _, what in _LIMITS:
-        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar=unit, help=what)
+    for name, unit, size, what in _LIMITS:
+        usual = f"{what} (default: {getattr(limits, name) / size:g})"
+        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar=unit, help=usual)
     parser.set_defaults(run=run)
 
 

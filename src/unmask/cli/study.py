@@ -7,7 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.values import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--table", action="append", metavar="NAME", help="only this table of the recipe; can be repeated"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes or threads to use (default: %(default)s)")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="processes or threads to use (default: %(default)s)")
     parser.add_argument("--resume", action="store_true", help="keep what is finished in OUT and go on")
     parser.add_argument("--no-pictures", action="store_true", help="leave the pictures of the features out")
     parser.add_argument("--face", metavar="FILE", help="a photograph whose face the pictures of features show")
@@ -44,16 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Compute, write, print."""
     from pathlib import Path
 
-    from unmask.errors import ConfigError, InputError, suggest
-
-    if arguments.jobs < 1:
-        raise ConfigError(f"--jobs {arguments.jobs}: expected at least 1")
-
     from unmask.classical.plan import load_plan
     from unmask.classical.report import draw_figures, study_page
     from unmask.classical.results import collect, to_csv
     from unmask.classical.run import Study
     from unmask.cli.progress import Progress
+    from unmask.errors import ConfigError, InputError, suggest
     from unmask.writing import write_whole
 
     plan = load_plan(arguments.config)
@@ -62,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in plan.tables:
             raise ConfigError(f"--table {name}: {suggest(name, plan.tables)}")
     out = Path(arguments.out)
+    for name in ("results.json", "results.csv", "study.html"):
+        check_outputs(arguments, {"--out": out / name}, arguments.config, arguments.face)
     if (out / "cells").exists() and not arguments.resume:
         raise InputError(f"{out} holds a study already; go on with --resume, or name another folder")
     dataset, code = load(arguments)

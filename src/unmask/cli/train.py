@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
     from unmask.cli.progress import Progress
@@ -31,7 +32,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--int8", action="store_true", help="also write OUT/model_int8, calibrated on training images")
     parser.add_argument("--log", choices=("tensorboard",), help="also write OUT/tensorboard")
     parser.add_argument(
-        "--gallery", metavar="FILE.png", help="draw the recipe's augmentation on training pictures, and end"
+        "--gallery",
+        type=file_with(".png"),
+        metavar="FILE.png",
+        help="draw the recipe's augmentation on training pictures, and end",
     )
     parser.set_defaults(run=run)
 
@@ -44,42 +48,53 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the recipe"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="threads of PyTorch (default: all cores)")
+    parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="threads of PyTorch (default: all cores)")
     add_loading_options(parser)
 
 
-def need_torch(threads: int | None) -> None:
-    """Set PyTorch's threads. Raises MissingExtraError where it is not installed."""
-    from unmask.errors import ConfigError, MissingExtraError
+def need_torch(threads: int | None, device: str) -> None:
+    """Set PyTorch's threads, and see that the device is there before anything is loaded.
+
+    Raises
+    ------
+    MissingExtraError
+        PyTorch is not installed.
+    ConfigError
+        The machine has no such device.
+    """
+    from unmask.errors import MissingExtraError
 
     try:
         import torch
     except ModuleNotFoundError:
         raise MissingExtraError("torch", "train") from None
     if threads is not None:
-        if threads < 1:
-            raise ConfigError(f"--threads {threads}: expected 1 or more")
         torch.set_num_threads(threads)
+    from unmask.training.precision import resolve_device
+
+    resolve_device(device)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, export, measure."""
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.errors import InputError
+    from unmask.training.checkpoint import CHECKPOINT
     from unmask.training.config import load_config
     from unmask.training.finish import finish, finish_int8
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
 
+    check_outputs(arguments, {"--gallery": arguments.gallery}, arguments.config)
     config = load_config(arguments.config, arguments.set)
     out = Path(arguments.out)
-    if (out / "checkpoint.safetensors").exists() and not (arguments.resume or arguments.gallery):
+    if (out / CHECKPOINT).exists() and not (arguments.resume or arguments.gallery):
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
     with joined(arguments.device) as (parallel, device):
         dataset, code = load(arguments)
         if arguments.gallery:
-            return _draw_gallery(config, dataset, Path(arguments.gallery))
+            return _draw_gallery(config, dataset, arguments.gallery)
         trainer = Trainer(config, dataset, out, device=device, parallel=parallel)
         if not parallel.leads:
             trainer.fit(resume=arguments.resume)

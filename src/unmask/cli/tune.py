@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import load
 from unmask.cli.train import add_run_arguments, need_torch
+from unmask.cli.values import whole
 
 if TYPE_CHECKING:
     from unmask.training.search import Trial
@@ -29,8 +30,8 @@ def add_parser(verbs: Any) -> None:
     add_run_arguments(rate)
     rate.add_argument("--low", type=float, default=1e-6, help="first learning rate (default: %(default)s)")
     rate.add_argument("--high", type=float, default=1.0, help="last learning rate (default: %(default)s)")
-    rate.add_argument("--steps", type=int, default=100, help="number of steps (default: %(default)s)")
-    rate.add_argument("--epoch", type=int, default=1, help="epoch whose frozen layers are frozen (default: 1)")
+    rate.add_argument("--steps", type=whole(10), default=100, help="number of steps (default: %(default)s)")
+    rate.add_argument("--epoch", type=whole(1), default=1, help="epoch whose frozen layers are frozen (default: 1)")
     rate.set_defaults(run=_rate)
 
     searching = actions.add_parser(
@@ -46,7 +47,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def _rate(arguments: argparse.Namespace) -> int:
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.cli.progress import Progress
     from unmask.errors import ConfigError
@@ -57,7 +58,7 @@ def _rate(arguments: argparse.Namespace) -> int:
     from unmask.writing import write_whole
 
     config = load_config(arguments.config, arguments.set)
-    if not 1 <= arguments.epoch <= config.epochs:
+    if arguments.epoch > config.epochs:
         raise ConfigError(f"--epoch {arguments.epoch}: the recipe has epochs 1 to {config.epochs}")
     dataset, code = load(arguments)
     out = Path(arguments.out)
@@ -87,7 +88,7 @@ def _rate(arguments: argparse.Namespace) -> int:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    need_torch(arguments.threads)
+    need_torch(arguments.threads, arguments.device)
 
     from unmask.training.search import load_plan, search
     from unmask.training.typed import apply_overrides, read_table

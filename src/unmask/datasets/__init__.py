@@ -16,7 +16,8 @@ from unmask.datasets.layouts import (
 )
 from unmask.datasets.pictures import PictureRow, from_pictures, resized
 from unmask.datasets.split_file import Split
-from unmask.expressions import taxonomy_named
+from unmask.errors import ConfigError, suggest
+from unmask.expressions import TAXONOMIES
 
 __all__ = [
     "FaceDataset",
@@ -80,11 +81,17 @@ def load_dataset(
     ------
     InputError
         A file cannot be opened.
+    ConfigError
+        No such layout or taxonomy, a size outside its range, a fold without a split file or one that it does not have.
     DataError
-        The layout is unknown, a row is damaged, or votes or split do not belong to the rows.
+        No layout fits, a row is damaged, or votes or split do not belong to the rows.
     """
+    if fold is not None and split_file is None:
+        raise ConfigError(f"fold {fold} of what? name the file of unmask data split, with --split-file")
     path = Path(path)
-    options = LoadOptions(size, skip_bad, None if taxonomy is None else taxonomy_named(taxonomy), cache)
+    if taxonomy is not None and taxonomy not in TAXONOMIES:
+        raise ConfigError(f"unknown taxonomy '{taxonomy}'; {suggest(taxonomy, TAXONOMIES)}")
+    options = LoadOptions(size, skip_bad, None if taxonomy is None else TAXONOMIES[taxonomy], cache)
     found, place = find_layout(path) if layout is None else (layout_named(layout), path)
     dataset = found.load(place, options)
     if ferplus_path is not None:

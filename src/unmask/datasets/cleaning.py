@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -33,7 +33,8 @@ class Suspect:
     row
         Position in the data set, from 0.
     picture
-        First twelve digits of the SHA-256 of its pixels, which tell whether a list belongs to a data set.
+        Twelve letters of the SHA-256 of its pixels, which tell whether a list belongs to a data set. No digits: a
+        spreadsheet would take some for numbers, and round them.
     label, suggested
         Its label, and what the model takes it for.
     doubt
@@ -100,7 +101,7 @@ def suspects(dataset: FaceDataset, rows: NDArray[np.int64], probs: NDArray[np.fl
     return [
         Suspect(
             row=int(rows[place]),
-            picture=_digits(dataset, int(rows[place])),
+            picture=_letters(dataset, int(rows[place])),
             label=str(names[labels[place]]),
             suggested=str(names[others[place]]),
             doubt=round(float(doubt[place]), 4),
@@ -133,19 +134,62 @@ def read_suspects(path: Path) -> list[Suspect]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise InputError(f"{path}: cannot be read ({reason}); name the suspects.csv of unmask data clean") from None
-    reader = csv.DictReader(io.StringIO(text))
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","  # as spreadsheets of some languages write it
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     if reader.fieldnames is None or not set(_COLUMNS) <= set(reader.fieldnames):
         raise DataError(f"{path}: expected the columns {', '.join(_COLUMNS)}; name a list of unmask data clean")
     found = []
     for line in reader:
         try:
-            row, doubt = int(line["row"]), float(line["doubt"])
-        except (TypeError, ValueError):
+            row, doubt = int(line["row"]), float(line["doubt"].replace(",", "."))
+        except (AttributeError, TypeError, ValueError):
             raise DataError(f"{path}: line {reader.line_num}: expected a number as row and as doubt") from None
         words = (str(line[name] or "").strip() for name in ("picture", "label", "suggested", "decision"))
         picture, label, suggested, decision = words
         found.append(Suspect(row, picture, label, suggested, doubt, decision.lower()))
     return found
+
+
+def check_list(dataset: FaceDataset, listed: Iterable[Suspect]) -> None:
+    """Raise DataError for a row that is not there, shows another picture or is listed twice."""
+    seen = set[int]()
+    for one in listed:
+        if not 0 <= one.row < len(dataset) or _letters(dataset, one.row) != one.picture:
+            raise DataError(
+                f"row {one.row} of {dataset.name} is not the picture that the list means; give the data that the list "
+                "was made from, with the same --split-file and --skip-bad"
+            )
+        if one.row in seen:
+            raise DataError(f"row {one.row} stands in the list twice; leave one decision")
+        seen.add(one.row)
+
+
+def decided_before(dataset: FaceDataset, path: Path) -> list[Suspect]:
+    """What a person has decided in a list that is there already; nothing where there is none.
+
+    Raises
+    ------
+    InputError, DataError
+        It cannot be read, or is about other data: it must not be replaced.
+    """
+    if not path.exists():
+        return []
+    decided = [one for one in read_suspects(path) if one.decision]
+    try:
+        check_list(dataset, decided)
+    except DataError as error:
+        raise DataError(f"{path} holds decisions, and {error}; or name another folder with --out") from None
+    return decided
+
+
+def carry_over(found: Sequence[Suspect], decided: Sequence[Suspect]) -> list[Suspect]:
+    """A new list with the decisions of an older one about the same data set.
+
+    Rows that were decided and are doubted no more stay in it, so that nothing a person did is lost.
+    """
+    older = {one.row: one for one in decided}
+    again = [replace(one, decision=older.pop(one.row).decision) if one.row in older else one for one in found]
+    return sorted([*again, *older.values()], key=lambda one: -one.doubt)
 
 
 def decide(dataset: FaceDataset, decided: Sequence[Suspect]) -> Decided:
@@ -159,17 +203,10 @@ def decide(dataset: FaceDataset, decided: Sequence[Suspect]) -> Decided:
     DataError
         A row that is not there, shows another picture or is named twice, or a decision that is not understood.
     """
+    check_list(dataset, decided)
     labels, stays = dataset.labels.copy(), np.ones(len(dataset), dtype=bool)
-    undecided, seen = 0, set[int]()
+    undecided = 0
     for one in decided:
-        if not 0 <= one.row < len(dataset) or _digits(dataset, one.row) != one.picture:
-            raise DataError(
-                f"row {one.row} of {dataset.name} is not the picture that the list means; give the data that the list "
-                "was made from, with the same --split-file and --skip-bad"
-            )
-        if one.row in seen:
-            raise DataError(f"row {one.row} stands in the list twice; leave one decision")
-        seen.add(one.row)
         if one.decision == DROP:
             stays[one.row] = False
         elif one.decision not in ("", KEEP):
@@ -184,8 +221,9 @@ def decide(dataset: FaceDataset, decided: Sequence[Suspect]) -> Decided:
     return Decided(cleaned, int((~stays).sum()), changed, undecided)
 
 
-def _digits(dataset: FaceDataset, row: int) -> str:
-    return hashlib.sha256(np.ascontiguousarray(dataset.images[row]).tobytes()).hexdigest()[:12]
+def _letters(dataset: FaceDataset, row: int) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.images[row]).tobytes()).hexdigest()[:12]
+    return digest.translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 
 
 _COLUMNS = tuple(field.name for field in fields(Suspect))

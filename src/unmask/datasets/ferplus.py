@@ -104,12 +104,3 @@ def majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
     top = kept.argmax(axis=1)
     clear = 2 * kept.max(axis=1) > kept.sum(axis=1)
     return np.where(clear & (top < len(FERPLUS)), top, UNLABELLED)
-
-
-def as_majority(dataset: FaceDataset) -> FaceDataset:
-    """The rows that FER+'s majority rule keeps, labelled by it."""
-    if dataset.votes is None:
-        raise DataError(f"{dataset.name} has no FER+ votes; give the votes file with --ferplus")
-    codes = majority(dataset.votes)
-    relabelled = replace(dataset, labels=codes, taxonomy=FERPLUS)
-    return relabelled.select(codes != UNLABELLED)

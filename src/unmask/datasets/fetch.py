@@ -16,9 +16,9 @@ import numpy as np
 from unmask.datasets import own_parquet_writing
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.labels import expression_of, parse_label, to_codes
-from unmask.datasets.layouts import DEFAULT_SIZE
+from unmask.datasets.layouts import DEFAULT_SIZE, LoadOptions
 from unmask.datasets.pictures import reduce, split_named
-from unmask.errors import DataError, InputError, UnmaskError
+from unmask.errors import ConfigError, DataError, InputError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS, Expression, Taxonomy
 from unmask.images import decode
 
@@ -47,19 +47,22 @@ def fetch(source: str, out: str | Path | None = None, *, library: Any = None, si
 
     Raises
     ------
+    ConfigError
+        Another kind of source, no folder for ``hf:``, or a size outside its range.
     InputError
         The library is not installed, or could not bring the data set; the message says what to do.
     DataError
         The data set has no pictures or labels that unmask understands.
     """
+    LoadOptions(size=size)  # refuses what is no side of a crop
     place, _, name = source.partition(":")
     if place not in ("hf", "kaggle") or not name:
-        raise InputError(f"'{source}': expected hf:OWNER/NAME or kaggle:OWNER/NAME")
+        raise ConfigError(f"'{source}': expected hf:OWNER/NAME or kaggle:OWNER/NAME")
     if place == "kaggle":
         kagglehub = library or _library("kagglehub")
         return Path(_asked(source, lambda: kagglehub.dataset_download(name)))
     if out is None:
-        raise InputError(f"{source}: name a folder to write to (--out)")
+        raise ConfigError(f"{source}: name a folder to write to (--out)")
     library = library or _library("datasets")
     parts = _asked(source, lambda: library.load_dataset(name))
     own_parquet_writing.write(_converted(source, parts, library, size), Path(out))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import DataError, InputError, suggest
+from unmask.errors import ConfigError, DataError, InputError, suggest
 from unmask.expressions import Taxonomy
 
 DEFAULT_SIZE = 48
@@ -40,7 +40,7 @@ class LoadOptions:
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= 4096:
-            raise DataError(f"size {self.size}: expected 1 to 4096 pixels")
+            raise ConfigError(f"size {self.size}: expected 1 to 4096 pixels")
 
     @property
     def picture_size(self) -> int:
@@ -94,11 +94,11 @@ def layout_names() -> list[str]:
 
 
 def layout_named(name: str) -> Layout:
-    """The registered layout of this name. Raises DataError with the known names otherwise."""
+    """The registered layout of this name. Raises ConfigError with the known names otherwise."""
     try:
         return _LAYOUTS[name]
     except KeyError:
-        raise DataError(f"unknown layout '{name}'; {suggest(name, _LAYOUTS)}") from None
+        raise ConfigError(f"unknown layout '{name}'; {suggest(name, _LAYOUTS)}") from None
 
 
 def find_layout(path: Path) -> tuple[Layout, Path]:

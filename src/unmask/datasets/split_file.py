@@ -79,8 +79,11 @@ class Split:
             )
         names = self.names
         if self.folds or fold is not None:
+            if not self.folds:
+                raise ConfigError("this split has no folds; leave --fold out")
             if fold is None or not 1 <= fold <= self.folds:
-                raise ConfigError(f"fold {fold}: this split has {self.folds} folds; choose 1 to {self.folds} (--fold)")
+                given = "" if fold is None else f"there is no fold {fold}; "
+                raise ConfigError(f"{given}this split has {self.folds} folds; choose with --fold, 1 to {self.folds}")
             in_folds = np.char.startswith(names, _FOLD)
             held = names == f"{_FOLD}{fold}"
             names = np.where(held, splits.VALIDATION, np.where(in_folds, splits.TRAINING, names))
@@ -193,7 +196,7 @@ def make_split(
     elif method == "study-sample":
         if min(training, validation) < 1:
             raise ConfigError(f"{training} + {validation} rows of each class: expected at least 1 and 1")
-        names[rows] = splits.study_sample(part.labels, training=training, validation=validation, seed=seed)
+        names[rows] = splits.study_sample(part, training=training, validation=validation, seed=seed)
         about |= {"training": training, "validation": validation}
     else:
         raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")

@@ -120,7 +120,7 @@ def eighty_twenty(dataset: FaceDataset, *, together: bool, seed: int) -> FaceDat
     return dataclasses.replace(labelled, splits=np.where(held, VALIDATION, TRAINING))
 
 
-def study_sample(labels: NDArray[np.int64], *, training: int, validation: int, seed: int) -> NDArray[np.str_]:
+def study_sample(dataset: FaceDataset, *, training: int, validation: int, seed: int) -> NDArray[np.str_]:
     """The study's sample for the classical models: so many rows of each class for each of two splits, the rest unused.
 
     Raises
@@ -128,12 +128,14 @@ def study_sample(labels: NDArray[np.int64], *, training: int, validation: int, s
     DataError
         A class has fewer rows.
     """
+    labels = dataset.labels
     names = np.full(len(labels), UNUSED, dtype="<U16")
     rng = np.random.default_rng(seed)
     for code in np.unique(labels[labels != UNLABELLED]):
         rows = rng.permutation(np.flatnonzero(labels == code))
         if len(rows) < training + validation:
-            raise DataError(f"class {code} has {len(rows)} rows; {training} + {validation} were asked for")
+            label = dataset.taxonomy.labels[code]
+            raise DataError(f"'{label}' has {len(rows):,} rows; {training} + {validation} were asked for")
         names[rows[:training]] = TRAINING
         names[rows[training : training + validation]] = VALIDATION
     return names

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unmask.datasets import ferplus
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.errors import DataError
+from unmask.evaluation.intervals import Interval, bootstrap
 from unmask.evaluation.metrics import confusion_matrix, evaluate_probs
 from unmask.evaluation.views import views_of
 from unmask.expressions import FERPLUS, Taxonomy, project
@@ -49,6 +50,8 @@ class Answers:
         Calibrated probabilities ``(N, C)``.
     copied
         Whether a row's pixels also stand in Training, ``(N,)``.
+    places
+        Where each code of the data's own taxonomy has gone, in another order of the labels; empty in its own.
     """
 
     model: str
@@ -63,6 +66,7 @@ class Answers:
     labels: NDArray[np.int64] = field(repr=False)
     probs: NDArray[np.float64] = field(repr=False)
     copied: NDArray[np.bool_] = field(repr=False)
+    places: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,6 +86,15 @@ class Answers:
         """Counts ``(C, C)``: rows actual, columns predicted."""
         return confusion_matrix(self.labels, self.predicted, len(self.taxonomy))
 
+    def intervals(self, rate: Callable[[Any], NDArray[np.float64]]) -> list[Interval]:
+        """Bootstrap intervals of a rate of :mod:`unmask.evaluation.rates`: one, or one of each label.
+
+        They are drawn in the data's own order of the labels, so that another order shows the same ones.
+        """
+        places = self.places or tuple(range(len(self.taxonomy)))
+        drawn = bootstrap(self.confusion[np.ix_(places, places)], rate)
+        return drawn if len(drawn) == 1 else [drawn[code] for code in np.argsort(places)]
+
     def select(self, chosen: NDArray[np.bool_]) -> Answers:
         """The rows of a mask ``(N,)``."""
         columns = {name: getattr(self, name)[chosen] for name in ("rows", "images", "labels", "probs", "copied")}
@@ -97,6 +110,7 @@ class Answers:
             taxonomy=Taxonomy(self.taxonomy.name, names),
             labels=places[self.labels],
             probs=self.probs[:, order],
+            places=tuple(int(places[place]) for place in self.places or range(len(order))),
         )
 
     def figures(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A model measured on a split of a data set, by the protocol of docs/benchmark.md."""
+"""A model measured on a split of a data set, as docs/evaluation.md says what is measured."""
 
 from __future__ import annotations
 

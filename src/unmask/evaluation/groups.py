@@ -14,7 +14,7 @@ from unmask.datasets.base import FaceDataset
 from unmask.errors import DataError, InputError, suggest
 from unmask.evaluation import rates
 from unmask.evaluation.answers import Answers
-from unmask.evaluation.intervals import Interval, bootstrap
+from unmask.evaluation.intervals import Interval
 
 UNKNOWN = "(unknown)"
 """Group of the rows whose cell is empty."""
@@ -91,7 +91,6 @@ def by_group(answers: Answers, groups: NDArray[np.str_]) -> list[GroupFigures]:
     found = []
     for name in np.unique(own):
         part = answers.select(own == name)
-        confusion = part.confusion
-        figures = [bootstrap(confusion, rate)[0] for rate in (rates.accuracy, rates.balanced_accuracy, rates.macro_f1)]
+        figures = [part.intervals(rate)[0] for rate in (rates.accuracy, rates.balanced_accuracy, rates.macro_f1)]
         found.append(GroupFigures(str(name), len(part), *figures))
     return sorted(found, key=lambda group: group.accuracy.value)

@@ -14,7 +14,7 @@ from unmask.evaluation.answers import Answers
 from unmask.evaluation.comparison import Comparison, compare
 from unmask.evaluation.curves import Reliability, RiskCoverage, reliability, risk_coverage
 from unmask.evaluation.groups import GroupFigures, by_group
-from unmask.evaluation.intervals import Interval, bootstrap
+from unmask.evaluation.intervals import Interval
 from unmask.evaluation.losses import TopLoss, top_losses
 
 
@@ -96,16 +96,16 @@ def measure(
     losses
         How many of the worst rows to keep.
     """
-    confusion, labels = answers.confusion, [str(label) for label in answers.taxonomy.labels]
+    labels = [str(label) for label in answers.taxonomy.labels]
     columns = {
-        name: bootstrap(confusion, rate)
+        name: answers.intervals(rate)
         for name, rate in (("precision", rates.precisions), ("recall", rates.recalls), ("f1", rates.f1s))
     }
     whole = {"accuracy": rates.accuracy, "balanced_accuracy": rates.balanced_accuracy, "macro_f1": rates.macro_f1}
     return Evaluation(
         answers=answers,
         figures=answers.figures(),
-        intervals={name: bootstrap(confusion, rate)[0] for name, rate in whole.items()},
+        intervals={name: answers.intervals(rate)[0] for name, rate in whole.items()},
         per_class={label: {name: column[n] for name, column in columns.items()} for n, label in enumerate(labels)},
         reliability=reliability(answers.probs, answers.labels),
         risk_coverage=risk_coverage(answers.probs, answers.labels),

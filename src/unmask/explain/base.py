@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError, suggest
+from unmask.errors import ConfigError, DataError, suggest
 from unmask.models import Head, ModelCard
 
 Crop = NDArray[np.uint8]
@@ -115,11 +115,11 @@ def heat_block(layers: Sequence[Layer], *, least: int = 3) -> str:
 
 
 def check_maps(layers: Sequence[Layer], names: Sequence[str]) -> None:
-    """Raise DataError for a name that is no layer, or a layer without height and width."""
+    """Raise ConfigError for a name that is no layer, or a layer without height and width."""
     maps = [layer.name for layer in layers if layer.is_map]
     for name in names:
         if name not in maps:
-            raise DataError(f"no layer '{name}' with a map; {suggest(name, maps)}")
+            raise ConfigError(f"no layer '{name}' with a map; {suggest(name, maps)}")
 
 
 def unseen_share(

@@ -104,8 +104,10 @@ def explain(
 
     Raises
     ------
+    ConfigError
+        An unknown block or method.
     DataError
-        A crop of another size, an unknown block or method.
+        A crop of another size.
     ModelError
         The model has no such head.
     """

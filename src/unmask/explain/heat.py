@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError, suggest
+from unmask.errors import ConfigError, DataError, suggest
 from unmask.explain.base import Crop, OpenNetwork, heat_block
 from unmask.models import Head, softmax
 
@@ -42,9 +42,9 @@ def heat_methods() -> dict[str, HeatMethod]:
 
 
 def heat_method(name: str) -> HeatMethod:
-    """The method of this name. Raises DataError with the known names otherwise."""
+    """The method of this name. Raises ConfigError with the known names otherwise."""
     if name not in _METHODS:
-        raise DataError(f"unknown heat method '{name}'; {suggest(name, _METHODS)}")
+        raise ConfigError(f"unknown heat method '{name}'; {suggest(name, _METHODS)}")
     return _METHODS[name]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unmask.errors import ConfigError, MissingExtraError, ModelError
 from unmask.explain.base import OpenNetwork
-from unmask.models import DEFAULT_MODEL, ModelFile, bundled_models, load_model
+from unmask.models import ModelFile, find_model, load_model
 from unmask.models.file import WEIGHTS_FILE
 
 ENGINES = ("onnx", "torch")
@@ -55,8 +55,7 @@ def open_network(name_or_path: str | Path | None = None, *, engine: str | None =
 
 def read_weights(name_or_path: str | Path | None = None) -> bytes | None:
     """The trainable weights that lie in a model folder or archive; None where there are none."""
-    wanted = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
-    path = bundled_models().get(wanted, Path(wanted))
+    path = find_model(name_or_path)
     if path.is_dir():
         file = path / WEIGHTS_FILE
         return file.read_bytes() if file.is_file() else None

@@ -38,12 +38,20 @@ _LEAD = (
 
 def pictures(explanation: Explanation) -> dict[str, NDArray[np.uint8]]:
     """Every picture by the name of its file without ending: face, filters, maps of each block, heat of each method."""
-    drawn: dict[str, NDArray[np.uint8]] = {"face": explanation.crop, "filters": filter_mosaic(explanation.filters)}
-    for number, (name, maps) in enumerate(explanation.maps.items(), start=1):
-        drawn[f"maps_{number}_{_file_name(name)}"] = map_mosaic(maps)
-    for method in explanation.heat:
-        drawn[f"heat_{_file_name(method)}"] = heat_picture(explanation, method)
-    return drawn
+    maps = map(map_mosaic, explanation.maps.values())
+    heat = (heat_picture(explanation, method) for method in explanation.heat)
+    drawn = [explanation.crop, filter_mosaic(explanation.filters), *maps, *heat]
+    return dict(zip(_picture_names(explanation), drawn, strict=True))
+
+
+def file_names(explanation: Explanation) -> list[str]:
+    """Every file that :func:`write_explanation` writes into a folder."""
+    return [PAGE, DATA, *(f"{name}.png" for name in _picture_names(explanation))]
+
+
+def _picture_names(explanation: Explanation) -> list[str]:
+    maps = [f"maps_{number}_{_file_name(name)}" for number, name in enumerate(explanation.maps, start=1)]
+    return ["face", "filters", *maps, *(f"heat_{_file_name(method)}" for method in explanation.heat)]
 
 
 def heat_picture(explanation: Explanation, method: str, code: int | None = None) -> NDArray[np.uint8]:

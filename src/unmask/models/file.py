@@ -6,6 +6,7 @@
     model.onnx      the network: grey crops uint8 (N, S, S) to one float32 output (N, classes) per head
     CARD.md         the card for people, generated
     weights.safetensors  the network's weights as they were trained, from which another run can start; may be missing
+    history.json    a record of each epoch of its training; may be missing
 
 An archive is a zip file without compression of these members; nothing else in it is looked at. There is no pickle.
 """
@@ -16,7 +17,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unmask.errors import ModelError, UnknownModelError, suggest
+from unmask.errors import InputError, ModelError, UnknownModelError, suggest
 from unmask.models.card import ModelCard
 from unmask.writing import write_whole
 
@@ -24,6 +25,8 @@ ARCHIVE_SUFFIX = ".unmask"
 DEFAULT_MODEL = "small"
 WEIGHTS_FILE = "weights.safetensors"
 """A network's weights as they were trained, under its own names; only what was trained here has them."""
+
+_MEMBERS = ("model.json", "model.onnx", "CARD.md", WEIGHTS_FILE, "history.json")
 
 _MAX_MEMBER = 512 * 2**20  # bytes; a model of unmask has a few million
 
@@ -56,16 +59,18 @@ def load_model(name_or_path: str | Path | None = None) -> ModelFile:
     ModelError
         The file is damaged, or of another format version.
     """
+    path = find_model(name_or_path)
+    return _read_folder(path, bundled=path.parent == _bundled_folder()) if path.is_dir() else _read_archive(path)
+
+
+def find_model(name_or_path: str | Path | None = None) -> Path:
+    """The folder or archive of a model, by name or path; None is the default one. Raises UnknownModelError."""
     bundled = bundled_models()
     wanted = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
-    if wanted in bundled:
-        return _read_folder(bundled[wanted], bundled=True)
-    path = Path(wanted)
-    if path.is_dir():
-        return _read_folder(path, bundled=False)
-    if path.is_file():
-        return _read_archive(path)
-    raise UnknownModelError(f"no model '{wanted}': neither a known name nor a file; {suggest(wanted, bundled)}")
+    path = bundled.get(wanted, Path(wanted))
+    if not (path.is_dir() or path.is_file()):
+        raise UnknownModelError(f"no model '{wanted}': neither a known name nor a file; {suggest(wanted, bundled)}")
+    return path
 
 
 def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
@@ -73,7 +78,8 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
         text = (folder / "model.json").read_text(encoding="utf-8")
         onnx = (folder / "model.onnx").read_bytes()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder}: not a model folder ({error}); expected model.json and model.onnx in it") from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ModelError(f"{folder}: not a model folder ({reason}); expected model.json and model.onnx in it") from None
     return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled)
 
 
@@ -108,11 +114,27 @@ def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:
 
 
 def save_archive(folder: Path, path: Path) -> None:
-    """Pack a model folder into one ``.unmask`` archive, the same bytes for the same folder."""
+    """Pack a model folder into one ``.unmask`` archive, the same bytes for the same folder.
+
+    Raises
+    ------
+    ModelError
+        The folder is damaged.
+    InputError
+        The archive cannot be written, or what stands there is no model and would be lost.
+    """
+    import io
     import zipfile
 
     _read_folder(folder, bundled=False)  # a damaged folder is refused before anything is written
-    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
-        for name in ("model.json", "model.onnx", "CARD.md", WEIGHTS_FILE):
+    if path.exists():
+        try:
+            _read_archive(path)
+        except ModelError:
+            raise InputError(f"{path}: is there already and is no model; name another file") from None
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_STORED) as archive:
+        for name in _MEMBERS:
             if (folder / name).is_file():
                 archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
+    write_whole(path, packed.getvalue())

@@ -160,6 +160,7 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
         The file cannot be downloaded or written, or what came is not the published file. Nothing is left behind.
     """
     import tempfile
+    from http.client import HTTPException  # of a connection that breaks off within a piece; it is no OSError
 
     file = _known(name)
     try:
@@ -182,7 +183,7 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
         with open(descriptor, "wb") as target, closing((opener or _network)(file.url)) as stream:
             _receive(stream, target, file, progress)
         part.replace(path)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"'{name}' cannot be fetched ({reason}); try again, {by_hand}") from None
     finally:

@@ -84,8 +84,10 @@ class Augmentation:
             raise ConfigError(f"padding = {self.padding!r}: expected one of {', '.join(PADDINGS)}")
         amounts = [field.name for field in dataclasses.fields(self) if field.name != "padding"]
         highest = dict.fromkeys(amounts, 1e3) | dict.fromkeys(_SHARES, 1.0) | _HIGHEST
-        rules = {key: 0 <= getattr(self, key) <= most for key, most in highest.items()}
-        rules["low_resolution"] &= self.low_resolution == 0 or self.low_resolution >= 1
+        rules = {key: (0 <= getattr(self, key) <= most, f"0 to {most:g}") for key, most in highest.items()}
+        coarser, _ = rules["low_resolution"]
+        coarser &= not 0 < self.low_resolution < 1
+        rules["low_resolution"] = (coarser, f"0, or 1 to {highest['low_resolution']:g}")
         check_ranges(self, rules)
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -16,6 +16,9 @@ from unmask.errors import ConfigError, InputError, ModelError
 from unmask.training.config import TrainConfig
 from unmask.training.typed import build_typed
 
+CHECKPOINT = "checkpoint.safetensors"
+"""In the folder of a run."""
+
 _AFTER_TRAINING = ("name", "version", "thresholds", "views", "storage", "measured_split")
 """Settings that the weights do not depend on."""
 
@@ -102,6 +105,20 @@ def restore_run(
         It was made with other settings, which the message names, or with other data.
     """
     tensors, state = load_checkpoint(path)
+    _check_made_with(path, state, config, data)
+    network.load_state_dict(unpack("network", tensors))
+    average.load_state_dict(unpack("average", tensors))
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": _moments(path, network, optimizer, tensors)})
+    scaler.load_state_dict(state["scaler"])
+    return unpack("best", tensors), state["history"]
+
+
+def check_run(path: Path, config: TrainConfig, *, data: str) -> None:
+    """Raise as :func:`restore_run` does where a checkpoint is not one of this configuration and data."""
+    _check_made_with(path, load_checkpoint(path)[1], config, data)
+
+
+def _check_made_with(path: Path, state: dict[str, Any], config: TrainConfig, data: str) -> None:
     now, then = config.to_json(), build_typed(TrainConfig, state["config"], str(path)).to_json()
     changed = [key for key in now if key not in _AFTER_TRAINING and then[key] != now[key]]
     if changed:
@@ -110,11 +127,6 @@ def restore_run(
         )
     if state.get("data") != data:
         raise ConfigError(f"{path} was made with other data, labels or splits; restore them or start in another folder")
-    network.load_state_dict(unpack("network", tensors))
-    average.load_state_dict(unpack("average", tensors))
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": _moments(path, network, optimizer, tensors)})
-    scaler.load_state_dict(state["scaler"])
-    return unpack("best", tensors), state["history"]
 
 
 def _moments(

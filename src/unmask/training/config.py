@@ -22,6 +22,8 @@ from unmask.writing import write_whole
 OPTIMISERS = ("adamw", "sgd")
 MEMORY_FORMATS = ("auto", "channels_last", "contiguous")
 
+_FROM_0, _BELOW_1, _SHARE = "0 or more", "from 0 to less than 1", "0 to 1"
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
@@ -48,10 +50,10 @@ class Transfer:
         check_ranges(
             self,
             {
-                "frozen_epochs": self.frozen_epochs >= 0,
-                "frozen_rate": self.frozen_rate >= 0,
-                "thaw_every": self.thaw_every >= 0,
-                "rate_decay": 0 < self.rate_decay <= 1,
+                "frozen_epochs": (self.frozen_epochs >= 0, _FROM_0),
+                "frozen_rate": (self.frozen_rate >= 0, _FROM_0),
+                "thaw_every": (self.thaw_every >= 0, _FROM_0),
+                "rate_decay": (0 < self.rate_decay <= 1, "more than 0 and at most 1"),
             },
         )
 
@@ -75,7 +77,13 @@ class Distillation:
     temperature: float = 2.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, {"weight": 0 <= self.weight <= 1, "temperature": 0 < self.temperature <= 100})
+        check_ranges(
+            self,
+            {
+                "weight": (0 <= self.weight <= 1, _SHARE),
+                "temperature": (0 < self.temperature <= 100, "more than 0 and at most 100"),
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,24 +199,30 @@ class TrainConfig:
         check_ranges(
             self,
             {
-                "epochs": self.epochs >= 1,
-                "warmup_epochs": 0 <= self.warmup_epochs < max(self.epochs, 1),
-                "batch_size": self.batch_size >= 2,
-                "learning_rate": self.learning_rate > 0,
-                "weight_decay": self.weight_decay >= 0,
-                "momentum": 0 <= self.momentum < 1,
-                "sam": self.sam >= 0,
-                "clip_norm": self.clip_norm >= 0,
-                "label_smoothing": 0 <= self.label_smoothing < 1,
-                "mixup": self.mixup >= 0,
-                "cutmix": self.cutmix >= 0,
-                "class_weighting": 0 <= self.class_weighting <= 1,
-                "balanced_sampling": 0 <= self.balanced_sampling <= 1,
-                "ema_decay": 0 <= self.ema_decay < 1,
-                "holdout": 0 <= self.holdout < 1,
-                "patience": self.patience >= 0,
-                "seed": self.seed >= 0,
-                "heads": bool(self.heads) and all(weight > 0 for weight in self.heads.values()),
+                "epochs": (self.epochs >= 1, "1 or more"),
+                "warmup_epochs": (
+                    0 <= self.warmup_epochs < self.epochs,
+                    f"0 or more, and fewer than the run's epochs, {self.epochs}",
+                ),
+                "batch_size": (self.batch_size >= 2, "2 or more"),
+                "learning_rate": (self.learning_rate > 0, "more than 0"),
+                "weight_decay": (self.weight_decay >= 0, _FROM_0),
+                "momentum": (0 <= self.momentum < 1, _BELOW_1),
+                "sam": (self.sam >= 0, _FROM_0),
+                "clip_norm": (self.clip_norm >= 0, _FROM_0),
+                "label_smoothing": (0 <= self.label_smoothing < 1, _BELOW_1),
+                "mixup": (self.mixup >= 0, _FROM_0),
+                "cutmix": (self.cutmix >= 0, _FROM_0),
+                "class_weighting": (0 <= self.class_weighting <= 1, _SHARE),
+                "balanced_sampling": (0 <= self.balanced_sampling <= 1, _SHARE),
+                "ema_decay": (0 <= self.ema_decay < 1, _BELOW_1),
+                "holdout": (0 <= self.holdout < 1, _BELOW_1),
+                "patience": (self.patience >= 0, _FROM_0),
+                "seed": (self.seed >= 0, _FROM_0),
+                "heads": (
+                    bool(self.heads) and all(weight > 0 for weight in self.heads.values()),
+                    "one or more, each with a weight of more than 0",
+                ),
             },
         )
         choices: dict[str, Sequence[object]] = {

@@ -20,6 +20,7 @@ from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import TAXONOMIES
 from unmask.models import Classifier, Head, ModelCard, ModelFile
 from unmask.models.graph import count_macs
+from unmask.training.checkpoint import CHECKPOINT, check_run
 from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
@@ -48,9 +49,17 @@ def trained(
     ----------
     announce
         Called with the trainer before it begins; not called when there is nothing to do.
+
+    Raises
+    ------
+    ConfigError
+        What lies in the folder, finished or not, was made with another configuration or other data.
     """
     model = folder / "model"
-    if not (model / WEIGHTS).is_file():
+    if (model / WEIGHTS).is_file():
+        if (folder / CHECKPOINT).exists():
+            check_run(folder / CHECKPOINT, config, data=dataset.fingerprint)
+    else:
         trainer = Trainer(config, dataset, folder, device=device)
         announce(trainer)
         trainer.fit(notify=notify, resume=True)

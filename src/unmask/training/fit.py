@@ -20,13 +20,13 @@ from unmask.expressions import TAXONOMIES
 from unmask.networks import build_network
 from unmask.networks.weights import load_weights
 from unmask.training import schedules
-from unmask.training.checkpoint import restore_run, save_run
+from unmask.training.checkpoint import CHECKPOINT, restore_run, save_run
 from unmask.training.config import TrainConfig, save_config
 from unmask.training.distil import teacher_shares
 from unmask.training.mixing import mixed
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.parallel import ALONE, Parallel
-from unmask.training.precision import autocast, memory_format, resolve_precision
+from unmask.training.precision import autocast, memory_format, resolve_device, resolve_precision
 from unmask.training.targets import (
     Batch,
     Targets,
@@ -51,7 +51,7 @@ class Trainer:
     folder
         Of the run; all processes must see it.
     device
-        ``cpu``, ``cuda``, ``mps`` or what else PyTorch knows.
+        See :func:`unmask.training.precision.resolve_device`.
     parallel
         This process's place among several.
     """
@@ -65,7 +65,7 @@ class Trainer:
         device: str = "cpu",
         parallel: Parallel = ALONE,
     ) -> None:
-        self.config, self.folder, self.device, self.parallel = config, folder, torch.device(device), parallel
+        self.config, self.folder, self.device, self.parallel = config, folder, resolve_device(device), parallel
         self.history_: list[dict[str, Any]] = []
         self._data = dataset.fingerprint
         self.best_: dict[str, Tensor] = {}
@@ -97,7 +97,7 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """Where the run keeps what it needs to go on."""
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def _parts(self) -> tuple[TrainConfig, nn.Module, nn.Module, torch.optim.Optimizer, torch.amp.GradScaler]:

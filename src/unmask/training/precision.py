@@ -1,12 +1,28 @@
-"""Which number format a device computes in without losing time."""
+"""Which device a network runs on, and which number format it computes in without losing time."""
 
 from __future__ import annotations
 
 import torch
 
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, suggest
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of this name: ``cpu``, or ``cuda``, ``cuda:1``, ``mps`` and so on where the machine has them.
+
+    Raises
+    ------
+    ConfigError
+        PyTorch finds no such device here; the message names those that it finds.
+    """
+    found = ["cpu"]
+    if torch.accelerator.is_available() and (kind := torch.accelerator.current_accelerator()):
+        found += [kind.type, *(f"{kind.type}:{number}" for number in range(torch.accelerator.device_count()))]
+    if name not in found:
+        raise ConfigError(f"PyTorch finds no device '{name}' on this machine; {suggest(name, found)}")
+    return torch.device(name)
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

@@ -58,8 +58,16 @@ class SearchPlan:
     def __post_init__(self) -> None:
         if self.method not in ("random", "halving"):
             raise ConfigError(f"method = {self.method!r}: expected random or halving")
-        rules = {"trials": self.trials >= 1, "first_epochs": self.first_epochs >= 1, "reduction": self.reduction >= 2}
-        check_ranges(self, {**rules, "space": bool(self.space), "seed": self.seed >= 0})
+        check_ranges(
+            self,
+            {
+                "trials": (self.trials >= 1, "1 or more"),
+                "first_epochs": (self.first_epochs >= 1, "1 or more"),
+                "reduction": (self.reduction >= 2, "2 or more"),
+                "space": (bool(self.space), "at least one key to draw"),
+                "seed": (self.seed >= 0, "0 or more"),
+            },
+        )
         for key, choice in self.space.items():
             _check_choice(key, choice)
 

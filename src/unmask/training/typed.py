@@ -98,8 +98,14 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     return build_typed(hint, value, where) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else value
 
 
-def check_ranges(config: object, rules: Mapping[str, bool]) -> None:
-    """Raise ConfigError for the first rule, by the name of the value that it is about, that does not hold."""
-    for key, holds in rules.items():
+def check_ranges(config: object, rules: Mapping[str, tuple[bool, str]]) -> None:
+    """Raise ConfigError for the first rule that does not hold.
+
+    Parameters
+    ----------
+    rules
+        By the name of the value that each is about: whether it holds, and what is expected, in words.
+    """
+    for key, (holds, expected) in rules.items():
         if not holds:
-            raise ConfigError(f"{key} = {getattr(config, key)!r} is outside its range")
+            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected {expected}")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.values import file_with
 
 
 def add_parser(actions: Any) -> None:
@@ -22,7 +23,9 @@ def add_parser(actions: Any) -> None:
     add_loading_options(parser, positional=True)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--no-near", action="store_true", help="do not search for near copies")
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    parser.add_argument(
+        "--report", type=file_with(".html", ".htm"), metavar="FILE.html", help="write a page with the pictures"
+    )
     parser.add_argument(
         "--fix", type=Path, metavar="OUT", help="write the data set without what was found: .csv, .parquet or a folder"
     )
@@ -35,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.audit_page import count_lines, write_audit_page
     from unmask.datasets.export import write_dataset
 
+    check_outputs(arguments, {"--report": arguments.report})
     dataset, code = load(arguments)
     found = audit(dataset, near=not arguments.no_near)
     if arguments.format == "json":

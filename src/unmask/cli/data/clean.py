@@ -8,13 +8,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.values import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from unmask.datasets import FaceDataset
+    from unmask.datasets.cleaning import Suspect
+    from unmask.training.config import TrainConfig
+
+    Judge = Callable[[FaceDataset, NDArray[np.int64]], NDArray[np.float64]]
+    """From a data set and positions ``(N,)`` to probabilities ``(N, C)``."""
+
+LIST, PAGE = "suspects.csv", "suspects.html"
+"""Files in the folder that --out names."""
 
 SHOWN = 300
 """Suspects on the page unless told otherwise."""
@@ -27,7 +38,7 @@ def add_parser(actions: Any) -> None:
         help="find labels that models doubt, decide about them, write the corrected data set",
         description="Rank the labels of a split by how much models doubt them and write OUT/suspects.csv with "
         "OUT/suspects.html, on which a person keeps, drops or relabels each; then write the data set that follows with "
-        "--apply. The original is never changed.",
+        "--apply. Decisions that OUT/suspects.csv holds already are kept. The original is never changed.",
     )
     add_loading_options(parser, positional=True)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -39,10 +50,12 @@ def add_parser(actions: Any) -> None:
         "--out", type=Path, required=True, help="folder of list and page; with --apply the data set to write"
     )
     parser.add_argument("--split", default="Training", help="whose labels are judged (default: %(default)s)")
-    parser.add_argument("--most", type=int, default=SHOWN, help="suspects shown on the page (default: %(default)s)")
+    parser.add_argument(
+        "--most", type=whole(1), default=SHOWN, help="suspects shown on the page (default: %(default)s)"
+    )
     group = parser.add_argument_group("with --config")
     group.add_argument(
-        "--folds", type=int, default=5, help="networks to train; stopped runs go on (default: %(default)s)"
+        "--folds", type=whole(2, 100), default=5, help="networks to train; stopped runs go on (default: %(default)s)"
     )
     group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
     group.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
@@ -51,27 +64,40 @@ def add_parser(actions: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge and list, or carry out."""
-    from unmask.datasets.cleaning import read_suspects, suspects, write_suspects
+    from unmask.datasets.cleaning import check_list, read_suspects
     from unmask.datasets.cleaning_page import write_cleaning_page
-    from unmask.errors import ConfigError
 
-    if arguments.most < 1 or not 2 <= arguments.folds <= 100:
-        raise ConfigError("expected --most of 1 or more and --folds from 2 to 100")
+    judge = _by_model(arguments) if arguments.model else _by_folds(arguments) if arguments.config else None
+    if judge is not None:
+        check_outputs(arguments, {"--out": arguments.out / LIST}, arguments.config)
     dataset, code = load(arguments)
     if arguments.apply:
         _apply(dataset, arguments.apply, arguments.out)
         return code
-    if arguments.list:
+    if judge is None:
         found = read_suspects(arguments.list)
+        check_list(dataset, found)
     else:
-        rows = _labelled_rows(dataset, arguments.split)
-        judge = _by_model if arguments.model else _by_folds
-        found = suspects(dataset, rows, judge(dataset, rows, arguments))
-        write_suspects(found, arguments.out / "suspects.csv")
-        print(f"{len(found):9,}  of {len(rows):,} labels are doubted")
-    write_cleaning_page(dataset, found, arguments.out / "suspects.html", most=arguments.most)
-    print(f"unmask: {arguments.out / 'suspects.html'}", file=sys.stderr)
+        found = _judged(dataset, judge, arguments)
+    write_cleaning_page(dataset, found, arguments.out / PAGE, most=arguments.most)
+    print(f"unmask: {arguments.out / PAGE}", file=sys.stderr)
     return code
+
+
+def _judged(dataset: FaceDataset, judge: Judge, arguments: argparse.Namespace) -> list[Suspect]:
+    """The list of suspects, written, with what has been decided about them before."""
+    from unmask.datasets.cleaning import carry_over, decided_before, suspects, write_suspects
+
+    path = arguments.out / LIST
+    decided = decided_before(dataset, path)
+    rows = _labelled_rows(dataset, arguments.split)
+    doubted = suspects(dataset, rows, judge(dataset, rows))
+    found = carry_over(doubted, decided)
+    write_suspects(found, path)
+    print(f"{len(doubted):9,}  of {len(rows):,} labels are doubted")
+    if decided:
+        print(f"{len(decided):9,}  decisions carried over from the list that was there")
+    return found
 
 
 def _labelled_rows(dataset: FaceDataset, split: str) -> NDArray[np.int64]:
@@ -87,40 +113,51 @@ def _labelled_rows(dataset: FaceDataset, split: str) -> NDArray[np.int64]:
     return rows
 
 
-def _by_model(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse.Namespace) -> NDArray[np.float64]:
+def _by_model(arguments: argparse.Namespace) -> Judge:
+    """A finished model, loaded before the data is."""
     from unmask.cli.progress import Progress
     from unmask.evaluation.answers import predictor
     from unmask.models import Classifier
 
     classifier = Classifier.load(arguments.model)
-    facts = classifier.card.training
-    if facts.get("sha256") == dataset.checksum and str(facts.get("split", "")).startswith(arguments.split):
-        print(
-            f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
-            "judges each row by a network that has not seen it",
-            file=sys.stderr,
-        )
-    with Progress("crops", total=len(rows)) as progress:
-        return predictor([classifier], dataset.taxonomy, advance=progress.advance)(dataset.images[rows])
+
+    def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        facts = classifier.card.training
+        if facts.get("sha256") == dataset.checksum and str(facts.get("split", "")).startswith(arguments.split):
+            print(
+                f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
+                "judges each row by a network that has not seen it",
+                file=sys.stderr,
+            )
+        with Progress("crops", total=len(rows)) as progress:
+            return predictor([classifier], dataset.taxonomy, advance=progress.advance)(dataset.images[rows])
+
+    return judge
 
 
-def _by_folds(dataset: FaceDataset, rows: NDArray[np.int64], arguments: argparse.Namespace) -> NDArray[np.float64]:
+def _by_folds(arguments: argparse.Namespace) -> Judge:
+    """Networks that each have not seen a part of the rows; the recipe is read before the data is."""
     from unmask.cli.progress import Progress
     from unmask.cli.train import need_torch, on_terminal
+
+    need_torch(None, arguments.device)
+
+    from unmask.training import folds
     from unmask.training.config import load_config
     from unmask.training.finish import trained
-    from unmask.training.folds import judge
 
-    need_torch(None)
-    config = load_config(arguments.config, arguments.set)
+    recipe = load_config(arguments.config, arguments.set)
 
-    def train(config: Any, parted: FaceDataset, name: str) -> Path:
+    def train(config: TrainConfig, parted: FaceDataset, name: str) -> Path:
         print(f"unmask: {name}, {config.epochs} epochs", file=sys.stderr)
         with ExitStack() as stack:
             notify = on_terminal(config, stack.enter_context(Progress("batches")))
             return trained(config, parted, arguments.out / name, device=arguments.device, notify=notify)
 
-    return judge(dataset.select(rows), config, folds=arguments.folds, train=train)
+    def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return folds.judge(dataset.select(rows), recipe, folds=arguments.folds, train=train)
+
+    return judge
 
 
 def _apply(dataset: FaceDataset, decisions: Path, out: Path) -> None:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from unmask.cli.values import whole
+
 
 def add_parser(actions: Any) -> None:
     """Register the action."""
@@ -19,7 +21,7 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("source", metavar="SOURCE", help="hf:OWNER/NAME or kaggle:OWNER/NAME")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to, for hf:")
     parser.add_argument(
-        "--size", type=int, default=48, metavar="PIXELS", help="side of the crops (default: %(default)s)"
+        "--size", type=whole(1), default=48, metavar="PIXELS", help="side of the crops (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

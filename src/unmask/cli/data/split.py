@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.values import whole
 
 
 def add_parser(actions: Any) -> None:
@@ -27,14 +28,14 @@ def add_parser(actions: Any) -> None:
         help="holdout: a share to validate on; kfold; study: the study's 80/20; study-sample: 100 + 50 images of each "
         "class (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), default=0, help="of the draw (default: %(default)s)")
     parser.add_argument("--fraction", type=float, default=0.2, help="share to validate on (default: %(default)s)")
-    parser.add_argument("--folds", type=int, default=5, help="of kfold (default: %(default)s)")
+    parser.add_argument("--folds", type=whole(2, 100), default=5, help="of kfold (default: %(default)s)")
     parser.add_argument(
-        "--training", type=int, default=100, help="images a class, of study-sample (default: %(default)s)"
+        "--training", type=whole(1), default=100, help="images a class, of study-sample (default: %(default)s)"
     )
     parser.add_argument(
-        "--validation", type=int, default=50, help="images a class, of study-sample (default: %(default)s)"
+        "--validation", type=whole(1), default=50, help="images a class, of study-sample (default: %(default)s)"
     )
     parser.add_argument("--within", metavar="SPLIT", help="draw from this split only; the others stay as they are")
     parser.add_argument("--no-stratify", action="store_true", help="do not keep the shares of the classes")
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from unmask.datasets.split_file import make_split
 
+    check_outputs(arguments, {"--out": arguments.out})
     dataset, code = load(arguments)
     split = make_split(
         dataset,
