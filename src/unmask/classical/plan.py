@@ -170,17 +170,17 @@ def load_plan(path: str | Path) -> Plan:
 
 def _check(plan: Plan) -> None:
     rules = {
-        "small.seeds": plan.small.seeds >= 2,
-        "small.train": plan.small.train >= plan.small.folds,
-        "small.validate": plan.small.validate >= 1,
-        "small.folds": plan.small.folds >= 2,
-        "full.held_out": 0 < plan.full.held_out < 1,
-        "full.search_rows": plan.full.search_rows >= 100,
-        "full.folds": plan.full.folds >= 2,
+        "small.seeds": (plan.small.seeds >= 2, "2 or more"),
+        "small.train": (plan.small.train >= plan.small.folds, "at least small.folds"),
+        "small.validate": (plan.small.validate >= 1, "1 or more"),
+        "small.folds": (plan.small.folds >= 2, "2 or more"),
+        "full.held_out": (0 < plan.full.held_out < 1, "more than 0 and less than 1"),
+        "full.search_rows": (plan.full.search_rows >= 100, "100 or more"),
+        "full.folds": (plan.full.folds >= 2, "2 or more"),
     }
-    for key, holds in rules.items():
+    for key, (holds, expected) in rules.items():
         if not holds:
-            raise ConfigError(f"{key} is outside its range")
+            raise ConfigError(f"{key}: expected {expected}")
     for name, options in plan.features.items():
         if not isinstance(options, Mapping):
             raise ConfigError(f"features.{name} = {options!r}: expected a table")
