@@ -110,7 +110,7 @@ def test_the_recipe_in_the_repository_loads() -> None:
     ("change", "message"),
     [
         (("seeds = 3", "seed = 3"), "unknown key 'seed'; did you mean 'seeds'"),
-        (("seeds = 3", "seeds = 1"), "small.seeds is outside its range"),
+        (("seeds = 3", "seeds = 1"), "small.seeds: expected 2 or more"),
         (("seeds = 3", "seeds = true"), "expected int"),
         (("cell = 8", "cel = 8"), r"\[features.hog\].*cel"),
         (('kind = "ridge"', 'kind = "rigde"'), r"\[classifiers.ridge\].*did you mean 'ridge'"),
