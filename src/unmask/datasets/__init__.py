@@ -16,8 +16,8 @@ from unmask.datasets.layouts import (
 )
 from unmask.datasets.pictures import PictureRow, from_pictures, resized
 from unmask.datasets.split_file import Split
-from unmask.errors import ConfigError, suggest
-from unmask.expressions import TAXONOMIES
+from unmask.errors import ConfigError, DataError
+from unmask.expressions import taxonomy_named
 
 __all__ = [
     "FaceDataset",
@@ -89,9 +89,11 @@ def load_dataset(
     if fold is not None and split_file is None:
         raise ConfigError(f"fold {fold} of what? name the file of unmask data split, with --split-file")
     path = Path(path)
-    if taxonomy is not None and taxonomy not in TAXONOMIES:
-        raise ConfigError(f"unknown taxonomy '{taxonomy}'; {suggest(taxonomy, TAXONOMIES)}")
-    options = LoadOptions(size, skip_bad, None if taxonomy is None else TAXONOMIES[taxonomy], cache)
+    try:
+        meaning = None if taxonomy is None else taxonomy_named(taxonomy)
+    except DataError as error:  # here the name is an argument, elsewhere it stands in a file
+        raise ConfigError(str(error)) from None
+    options = LoadOptions(size, skip_bad, meaning, cache)
     found, place = find_layout(path) if layout is None else (layout_named(layout), path)
     dataset = found.load(place, options)
     if ferplus_path is not None:

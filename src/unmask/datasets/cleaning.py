@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.base import FaceDataset
+from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.errors import DataError, InputError
 from unmask.writing import write_whole
 
@@ -82,6 +82,21 @@ def doubts(probs: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[NDArr
     sure[rows, labels] = 0.0
     own, best = probs[rows, labels], sure.max(axis=1)
     return np.where((best > own) & (best > 0), best - own, 0.0), sure.argmax(axis=1)
+
+
+def labelled_rows(dataset: FaceDataset, split: str) -> NDArray[np.int64]:
+    """Positions of a split's rows that have a label, ``(N,)``.
+
+    Raises
+    ------
+    DataError
+        There is no such split, or none of its rows has a label.
+    """
+    dataset.split(split)  # refuses a split that is not there
+    rows = np.flatnonzero((dataset.splits == split) & (dataset.labels != UNLABELLED))
+    if not len(rows):
+        raise DataError(f"{dataset.name}: no row of '{split}' has a label to doubt")
+    return rows
 
 
 def suspects(dataset: FaceDataset, rows: NDArray[np.int64], probs: NDArray[np.float64]) -> list[Suspect]:
@@ -222,6 +237,7 @@ def decide(dataset: FaceDataset, decided: Sequence[Suspect]) -> Decided:
 
 
 def _letters(dataset: FaceDataset, row: int) -> str:
+    # Letters alone: a spreadsheet would take twelve digits for a number, and round it.
     digest = hashlib.sha256(np.ascontiguousarray(dataset.images[row]).tobytes()).hexdigest()[:12]
     return digest.translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 

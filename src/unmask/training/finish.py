@@ -19,6 +19,7 @@ from unmask.evaluation.calibration import fit_temperature, score_thresholds
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import TAXONOMIES
 from unmask.models import Classifier, Head, ModelCard, ModelFile
+from unmask.models.file import WEIGHTS_FILE
 from unmask.models.graph import count_macs
 from unmask.training.checkpoint import CHECKPOINT, check_run
 from unmask.training.config import TrainConfig
@@ -26,9 +27,6 @@ from unmask.training.export import code_version, store_as_fp16, to_onnx, write_m
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
 from unmask.writing import write_whole
-
-WEIGHTS = "weights.safetensors"
-"""The last file of a model folder that is written: with it, all is there."""
 
 
 def trained(
@@ -56,7 +54,7 @@ def trained(
         What lies in the folder, finished or not, was made with another configuration or other data.
     """
     model = folder / "model"
-    if (model / WEIGHTS).is_file():
+    if (model / WEIGHTS_FILE).is_file():  # the last file that finish writes
         if (folder / CHECKPOINT).exists():
             check_run(folder / CHECKPOINT, config, data=dataset.fingerprint)
     else:

@@ -14,7 +14,7 @@ from unmask.capstone.training import MEASURED, own_config, train
 from unmask.datasets import FaceDataset, ferplus
 from unmask.datasets.audit import audit
 from unmask.datasets.base import UNLABELLED
-from unmask.datasets.cleaning import suspects, write_suspects
+from unmask.datasets.cleaning import labelled_rows, suspects, write_suspects
 from unmask.datasets.cleaning_page import write_cleaning_page
 from unmask.datasets.ferplus import join
 from unmask.datasets.splits import eighty_twenty
@@ -34,7 +34,7 @@ def run(context: Context) -> Result:
     result = Result()
     split = eighty_twenty(context.dataset, together=True, seed=0)
     learned = split.split("Training")
-    positions = np.flatnonzero(_labelled(context.dataset))[split.splits == "Training"]
+    positions = labelled_rows(context.dataset, "Training")[split.splits == "Training"]
     probs = judged(context, learned)
     found = suspects(context.dataset, positions, probs)
     write_suspects(found, context.folder / "suspects.csv")
@@ -71,17 +71,12 @@ def run(context: Context) -> Result:
 def judged(context: Context, learned: FaceDataset) -> NDArray[np.float64]:
     """Probabilities of each row, ``(N, 7)``, by a network that was trained on the other folds."""
     budget = context.budget.suspects
-    config = own_config(budget.epochs, seed=0, together=True)
     return judge(
         learned,
-        config,
+        own_config(budget.epochs, seed=0, together=True),
         folds=budget.folds,
         train=lambda config, parted, name: train(context, config, parted, name).model,
     )
-
-
-def _labelled(dataset: FaceDataset) -> NDArray[np.bool_]:
-    return np.asarray((dataset.splits == "Training") & (dataset.labels != UNLABELLED))
 
 
 def _against_votes(
@@ -154,7 +149,7 @@ def _vote_accuracy(context: Context, split: FaceDataset, probs: NDArray[np.float
         return None
     voted = join(context.dataset, votes).votes
     assert voted is not None
-    held = np.flatnonzero(_labelled(context.dataset))[split.splits == MEASURED]
+    held = labelled_rows(context.dataset, "Training")[split.splits == MEASURED]
     majority = ferplus.majority(voted[held])
     known = majority != UNLABELLED
     named = project(probs[known], split.taxonomy, FERPLUS)

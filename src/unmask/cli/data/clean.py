@@ -86,11 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _judged(dataset: FaceDataset, judge: Judge, arguments: argparse.Namespace) -> list[Suspect]:
     """The list of suspects, written, with what has been decided about them before."""
-    from unmask.datasets.cleaning import carry_over, decided_before, suspects, write_suspects
+    from unmask.datasets.cleaning import carry_over, decided_before, labelled_rows, suspects, write_suspects
 
     path = arguments.out / LIST
     decided = decided_before(dataset, path)
-    rows = _labelled_rows(dataset, arguments.split)
+    rows = labelled_rows(dataset, arguments.split)
     doubted = suspects(dataset, rows, judge(dataset, rows))
     found = carry_over(doubted, decided)
     write_suspects(found, path)
@@ -98,19 +98,6 @@ def _judged(dataset: FaceDataset, judge: Judge, arguments: argparse.Namespace) -
     if decided:
         print(f"{len(decided):9,}  decisions carried over from the list that was there")
     return found
-
-
-def _labelled_rows(dataset: FaceDataset, split: str) -> NDArray[np.int64]:
-    import numpy as np
-
-    from unmask.datasets.base import UNLABELLED
-    from unmask.errors import DataError
-
-    dataset.split(split)  # refuses a split that is not there
-    rows = np.flatnonzero((dataset.splits == split) & (dataset.labels != UNLABELLED))
-    if not len(rows):
-        raise DataError(f"{dataset.name}: no row of '{split}' has a label to doubt")
-    return rows
 
 
 def _by_model(arguments: argparse.Namespace) -> Judge:
