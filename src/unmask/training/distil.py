@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unmask.errors import ModelError
+from unmask.evaluation.views import views_of
 from unmask.expressions import TAXONOMIES, project
 from unmask.models import Classifier, softmax
 from unmask.training.checkpoint import load_checkpoint, save_checkpoint
+
+_VIEWS = 2
+"""Each picture and its mirror image are shown to the teachers."""
 
 
 def teacher_shares(
     teachers: Sequence[str], images: NDArray[np.uint8], heads: Sequence[str], *, temperature: float, cache: Path
 ) -> dict[str, Tensor]:
-    """Mean probabilities of the teachers at a temperature, by head, ``float32 (N, classes)``.
+    """Mean probabilities of the teachers for a picture and its mirror image at a temperature, by head.
 
-    A teacher without a head of that name answers with its first head, projected.
+    ``float32 (N, classes)`` each. A teacher without a head of that name answers with its first head, projected.
 
     Parameters
     ----------
@@ -56,12 +60,14 @@ def teacher_shares(
 def _answers(model: Classifier, images: NDArray[np.uint8], head: str, temperature: float) -> NDArray[np.float64]:
     target = TAXONOMIES[head]
     own: Mapping[str, str] = {h.taxonomy.name: h.name for h in model.card.heads}
-    probs = softmax(model.logits(images, head=own.get(head)), temperature=temperature)
+    # A student sees mirrored pictures too, and what a face is called does not depend on that.
+    logits = np.mean([model.logits(view, head=own.get(head)) for view in views_of(images, _VIEWS)], axis=0)
+    probs = softmax(logits, temperature=temperature)
     return probs if head in own else project(probs, model.card.heads[0].taxonomy, target)
 
 
 def _key(models: Sequence[Classifier], images: NDArray[np.uint8], heads: Sequence[str], temperature: float) -> str:
-    digest = hashlib.sha256(f"{list(heads)} {temperature}".encode())
+    digest = hashlib.sha256(f"{list(heads)} {temperature} {_VIEWS}".encode())
     for model in models:
         digest.update(model.model.onnx)
     digest.update(np.ascontiguousarray(images).tobytes())
