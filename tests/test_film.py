@@ -113,6 +113,15 @@ def test_a_start_near_and_after_the_end(name: str, tmp_path: Path) -> None:
         assert f"before the start, {start} s" in failure
 
 
+def test_an_end_before_the_first_frame(tmp_path: Path) -> None:
+    """A film that begins after the end says so; after a start of its own, an empty part is no failure."""
+    path = tmp_path / "late.mkv"
+    write_film(path, grey_levels(5), ticks=[2000, 2040, 2080, 2120, 2160])
+    failure = f"{path}: begins at 2.00 s, not before the end, 1.5 s; choose a later --end"
+    assert of(path, Span(end_s=Fraction("1.5"))) == ([], [failure])
+    assert of(path, Span(start_s=Fraction(1), end_s=Fraction("1.5"))) == ([], [])
+
+
 @pytest.mark.parametrize("start", ["0", "3.5", "4", "17.25", "39.5"])
 def test_seeking_keeps_the_numbers(start: str, long: Path) -> None:
     """A part far into a film has the numbers that counting from its beginning gives."""

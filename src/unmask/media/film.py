@@ -106,6 +106,11 @@ class _Film:
             )
         if self._ended and not self._reached and span.start_s is not None:
             raise span.missed(self.name, self._latest)
+        if not self._ended and not self._reached and span.start_s is None and self._latest is not None:
+            raise InputError(
+                f"{self.name}: begins at {float(self._latest):.2f} s, not before the end, "
+                f"{float(span.end_s or 0):g} s; choose a later --end"
+            )
         declared = self._declared_end()
         if self._ended and declared is not None and (self._latest or 0) + _SHORT_S < declared:
             raise InputError(
