@@ -22,7 +22,7 @@ from unmask.networks.weights import find_weights, load_weights, read_tensors
 HEADS = {"ferplus": 8, "fer2013": 7}
 
 PARAMETERS = {
-    "mobilenet_face": 3_462_791,
+    "mobilenet_face": 3_484_679,
     "mobilenet_v2": 2_556_679,
     "repvgg": 937_703,
     "resnet": 733_863,
@@ -285,7 +285,24 @@ def test_published_weights_fit(data_folder: Path, network: str, file: str, taken
     built = build_network(network, heads={"fer2013": 7})
     loaded = load_weights(built, data_folder / "weights" / file)
     assert len(loaded.taken) == taken
-    assert all(name.startswith(("neck.", "heads.")) for name in loaded.fresh)
+    assert all(name.startswith(("neck.", "heads.")) or ".norm." in name for name in loaded.fresh)
+
+
+def test_norms_of_folded_weights() -> None:
+    """Settled norms change no answer, also where each batch is normed by itself; those that were loaded stay."""
+    torch.manual_seed(0)
+    network = build_network("mobilenet_face", heads={"fer2013": 7}, size=32, dropout=0.0)
+    pixels = 255 * torch.rand(6, 1, 48, 48)
+    before = network.eval()(pixels)["fer2013"]
+    fresh = [name for name in network.state_dict() if ".norm." in name]
+    network.settle(fresh, pixels)
+    assert not torch.equal(network.blocks[3].norm.running_mean, torch.zeros(64))
+    torch.testing.assert_close(network(pixels)["fer2013"], before, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(network.train()(pixels)["fer2013"], before, atol=1e-4, rtol=1e-4)
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    network.settle([], pixels)
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert network.training
 
 
 @pytest.mark.data

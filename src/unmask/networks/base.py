@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,17 @@ class FaceNetwork(nn.Module):
         Every parameter is in exactly one group; the last group holds the heads.
         """
         raise NotImplementedError
+
+    def settle(self, fresh: Collection[str], pixels: Tensor) -> None:
+        """After weights from elsewhere were loaded: let layers that those lack begin so that they change nothing.
+
+        Parameters
+        ----------
+        fresh
+            Names of the tensors that the weights lack.
+        pixels
+            Grey training pictures ``(B, 1, H, W)`` in 0..255, from which statistics may be taken.
+        """
 
     def fused(self) -> nn.Module:
         """The same function in the form in which it is run; a network that has only one form gives itself."""

@@ -6,7 +6,7 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (doi:10
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -106,21 +106,35 @@ _FACE_LAYERS = (
 
 
 class _FaceConv(nn.Module):
-    """A convolution with ReLU6; padded as TensorFlow pads, right and bottom only where the stride is 2."""
+    """A convolution with its norm and ReLU6; padded as TensorFlow pads, right and bottom only where the stride is 2."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> None:
         super().__init__()
         padding = 1 if kernel == 3 and stride == 1 else 0
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, groups=groups)
+        self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.conv.stride[0] == 2:
             x = functional.pad(x, (0, 1, 0, 1))
-        return functional.relu6(self.conv(x))
+        return functional.relu6(self.norm(self.conv(x)))
+
+
+def _pass_through(norm: nn.BatchNorm2d, maps: Tensor) -> None:
+    """Let a norm take the statistics of maps ``(B, C, H, W)`` and give them back, so that it changes nothing."""
+    mean, variance = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3), unbiased=False)
+    spread = (variance + norm.eps).sqrt()
+    norm.load_state_dict(
+        {**norm.state_dict(), "running_mean": mean, "running_var": variance, "weight": spread, "bias": mean}
+    )
 
 
 class FaceMobileNetV1(TransferNetwork):
-    """MobileNetV1 as it was trained on VGGFace2, its norms folded into the convolutions.
+    """MobileNetV1 as it was trained on VGGFace2.
+
+    The published weights have their norms folded into the convolutions, and without norms so deep a network learns
+    slowly or diverges. So each convolution has a norm again, which :meth:`settle` gives the statistics of the training
+    pictures.
 
     Parameters
     ----------
@@ -133,6 +147,7 @@ class FaceMobileNetV1(TransferNetwork):
     """
 
     mean: Tensor
+    own = ("neck.", "heads.", *(f"blocks.{place}.norm." for place in range(len(_FACE_LAYERS))))
     foreign = ("heads.",)
 
     def __init__(self, *, heads: Mapping[str, int], hidden: int = 256, dropout: float = 0.3) -> None:
@@ -147,6 +162,22 @@ class FaceMobileNetV1(TransferNetwork):
         """Grey pixels ``(B, 1, H, W)`` in 0..255 to the last map ``(B, 1024, H / 32, W / 32)``."""
         out: Tensor = self.blocks(pixels - self.mean)
         return out
+
+    @torch.no_grad()
+    def settle(self, fresh: Collection[str], pixels: Tensor) -> None:
+        """Let the norms that the weights lack begin so that the network's answers stay as they are."""
+        hooks = [
+            block.conv.register_forward_hook(lambda _conv, _inputs, maps, norm=block.norm: _pass_through(norm, maps))
+            for place, block in enumerate(self.blocks)
+            if f"blocks.{place}.norm.weight" in fresh
+        ]
+        if not hooks:
+            return
+        training = self.training
+        self.eval()(pixels)
+        self.train(training)
+        for hook in hooks:
+            hook.remove()
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """The first half of the convolutions, the second half, the neck and the heads."""

@@ -37,6 +37,9 @@ from unmask.training.targets import (
     weighted_by_class,
 )
 
+_SETTLING = 256
+"""Training pictures from which layers that the initial weights lack take their statistics."""
+
 Notify = Callable[[str, dict[str, Any]], None]
 """Called with ``("batch" | "epoch", record)``."""
 
@@ -87,6 +90,9 @@ class Trainer:
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
         self.initial = load_weights(network, config.initial) if config.initial else None
+        if self.initial:
+            some = self.training.batch(torch.arange(len(self.training))[:_SETTLING], torch.device("cpu"))
+            network.settle(self.initial.fresh, some.pixels)
         self.network = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network, multi_avg_fn=running_average(config.ema_decay), use_buffers=True)
         self.optimizer = make_optimiser(self.network, config)
