@@ -169,7 +169,7 @@ class FaceMobileNetV1(TransferNetwork):
         hooks = [
             block.conv.register_forward_hook(lambda _conv, _inputs, maps, norm=block.norm: _pass_through(norm, maps))
             for place, block in enumerate(self.blocks)
-            if f"blocks.{place}.norm.weight" in fresh
+            if isinstance(block, _FaceConv) and f"blocks.{place}.norm.weight" in fresh
         ]
         if not hooks:
             return
