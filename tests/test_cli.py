@@ -53,6 +53,39 @@ def folder(tmp_path: Path, photo: Path, landscape: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", ["kept.csv", "kept.json", "kept.jsonl"])
+def test_a_run_that_reads_nothing_costs_nothing(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, name: str
+) -> None:
+    """What an earlier run has written stays, results, page and summary; the next run that reads replaces it."""
+    outputs = {"--out": tmp_path / name, "--report": tmp_path / "page.html"}
+    options = [str(word) for pair in outputs.items() for word in pair]
+    assert run(capsys, "read", str(photo), *options)[0] == 0
+    before = [path.read_bytes() for path in outputs.values()]
+    (tmp_path / "empty").mkdir()
+    for source in ("gone.jpg", str(tmp_path / "empty")):
+        assert run(capsys, "read", source, *options)[0] == 1
+        assert [path.read_bytes() for path in outputs.values()] == before
+    shutil.copy(photo, tmp_path / "other.jpg")
+    assert run(capsys, "read", str(tmp_path / "other.jpg"), *options)[0] == 0
+    for path in outputs.values():
+        assert "other.jpg" in path.read_text(encoding="utf-8")
+        assert path.read_bytes().count(b"astronaut.jpg") == 0
+
+
+def test_a_folder_with_a_film(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Films are left out of folders, and that is said; a page lists what could not be read."""
+    (folder / "z.mp4").write_bytes(b"")
+    page = folder.parent / "page.html"
+    code, _, err = run(capsys, "read", str(folder), "--format", "jsonl", "--report", str(page))
+    assert code == 1
+    assert f"films are left out of folders; name them to read them: {folder / 'z.mp4'}" in err
+    assert "1 of 3 inputs could not be read; the rest were" in err
+    assert "b.jpg" in page.read_text(encoding="utf-8")
+    _, _, err = run(capsys, "read", str(folder / "b.jpg"), "gone.jpg", "--format", "jsonl")
+    assert err.endswith("2 of 2 inputs could not be read\n")
+
+
 def test_the_astronaut_is_happy(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
     """The main job: one face, in the right place, happy, with all scores."""
     code, out, _ = run(capsys, "read", str(photo), "--format", "json")
@@ -267,6 +300,8 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "y.png", "--every", "1"), 2, "--every is for films"),
         (("read", "x.jpg", "--summary", "x.json"), 2, "--summary is for films"),
         (("read", "x.jpg", "--timeline", "x.png"), 2, "--timeline is for films"),
+        (("read", "x.jpg", "--fps", "fast"), 2, "--fps fast: expected a rate such as 25"),
+        (("read", "x.jpg", "--blur-faces"), 2, "say where to draw"),
         (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
         (("evaluate", "small", "--data", "x.csv", "--threads", "-3"), 2, "--threads: expected a whole number from 1"),
         (("evaluate", "small", "--data", "x.csv", "--seed", "-1"), 2, "--seed: expected a whole number of at least 0"),

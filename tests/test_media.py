@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +159,7 @@ STDIN = [
     ("not UTF-8", "album/2.PNG\nM\xfcnchen.png\nalbum/10.png\n".encode("latin-1"),
      ["album/2.PNG", "[<stdin>]", "album/10.png"]),
     ("nothing", b"", ["[<stdin>]"]),
+    ("a film", b"\0\0\0\x20ftypisom\0\0\x02\0" + b"\n\xff\xfe" * 50, ["[<stdin>]"]),
     ("names that begin like pictures", b"BM\nGIF\nRIFF\nII\nalbum/2.PNG\n", ["BM", "GIF", "RIFF", "II", "album/2.PNG"]),
 ]  # fmt: skip
 
@@ -178,6 +180,23 @@ def test_a_picture_from_standard_input_between_files(tree: Path, monkeypatch: py
     assert [item.source for item in found] == [str(Path("album/2.PNG")), "<stdin>", str(Path("album/10.png"))]
     assert isinstance(found[1], Frame)
     assert (found[1].image == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (io.BytesIO(png()), r"got BytesIO; give its bytes: \.read\(\)"),
+        (Pillow.new("RGB", (8, 8)), r"got Image; give numpy\.asarray\(picture\)"),
+        (None, "got NoneType"),
+        (3.5, "got float"),
+    ],
+)
+def test_sources_of_another_kind(source: Any, words: str) -> None:
+    """An open file is not gone through line by line; each says what to give instead."""
+    for one in (source, [source]):
+        (item,) = expand(one)
+        with pytest.raises(InputError, match=words):
+            raise item.content if isinstance(item.content, Exception) else AssertionError
 
 
 def test_standard_input_that_is_closed_or_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

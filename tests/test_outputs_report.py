@@ -153,6 +153,21 @@ def test_an_interrupted_report_keeps_what_came(tmp_path: Path) -> None:
         report.add(*ITEMS[0])
 
 
+def test_what_could_not_be_read(tmp_path: Path) -> None:
+    """Stands at the foot of the page and in its counts; a page that would hold nothing else leaves the old one."""
+    path = tmp_path / "report.html"
+    with ReportWriter(path) as report:
+        report.add(*ITEMS[0])
+        report.add_failure("<b>.jpg: damaged")
+    page = path.read_text(encoding="utf-8")
+    assert "<li>&lt;b&gt;.jpg: damaged</li>" in page
+    assert "<dt>Inputs not read</dt><dd>1</dd>" in page
+    with ReportWriter(path) as report:
+        report.add_failure("gone.jpg: no such file")
+    assert path.read_text(encoding="utf-8") == page
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The error comes before the first picture and names the path."""
     with pytest.raises(InputError, match="nowhere"):

@@ -169,12 +169,20 @@ def test_close_twice_and_write_after_close(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", READ_BACK)
 def test_an_existing_file_is_replaced(name: str, tmp_path: Path) -> None:
-    """Nothing of an older, longer file remains."""
+    """By the first reading, of which nothing of an older, longer file remains; where none comes, the file stays."""
     path = tmp_path / "out"
     path.write_text("old " * 10_000)
     with open_writer(name, path, labels=LABELS):
         pass
+    assert path.read_text() == "old " * 10_000
+    assert list(tmp_path.iterdir()) == [path]
+    with open_writer(name, path, labels=LABELS) as writer:
+        writer.write(Reading("a.jpg", 100, 80, "small@1.0"))
     assert b"old" not in path.read_bytes()
+    assert len(READ_BACK[name](path)) == 1
+    path.unlink()
+    with open_writer(name, path, labels=LABELS):
+        pass
     assert READ_BACK[name](path) == []
 
 

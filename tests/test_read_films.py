@@ -434,14 +434,14 @@ def test_a_cut_film_that_is_named_twice() -> None:
 
 
 def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
-    """Into a film's own folder, the drawing takes another name; told to replace its source, it refuses."""
+    """Told to draw into a film's own folder, or over the film itself, it refuses."""
     film = tmp_path / "clip.mp4"
     film.write_bytes(landscape.read_bytes())
-    assert run(capsys, "read", film, "--end", "0.2", "--format", "jsonl", "--annotate", tmp_path)[0] == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_2.mp4"]
-    code, _, err = run(capsys, "read", film, "--format", "jsonl", "--annotate", film)
-    assert code == 2
-    assert "name another file" in err
+    for target, message in ((tmp_path, "is the folder of"), (film, "name another file")):
+        code, _, err = run(capsys, "read", film, "--format", "jsonl", "--annotate", target)
+        assert code == 2
+        assert message in err
+    assert list(tmp_path.iterdir()) == [film]
     assert film.read_bytes() == landscape.read_bytes()
 
 

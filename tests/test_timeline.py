@@ -101,7 +101,7 @@ def test_events(scores: list[float | None], expected: list[tuple[float, float, f
     events: list[Event] = []
     for number, score in enumerate(scores):
         if score is not None:
-            events.extend(finder.add(face(score), number / 10))
+            events.extend(finder.add(face(score), number / 10, before_s=(number - 1) / 10))
     events.extend(finder.finish())
     assert [(event.onset_s, event.peak_s, event.offset_s) for event in events] == expected
     assert {event.expression for event in events} <= {Expression.HAPPY}
@@ -111,8 +111,24 @@ def test_a_face_seen_badly_makes_no_event() -> None:
     """Turned away, the scores say little: as if the person were not there."""
     finder = EventFinder(1, RULE)
     for number in range(10):
-        assert not list(finder.add(face(0.9, abstained=Abstention.TURNED_AWAY), number / 10))
+        assert not list(finder.add(face(0.9, abstained=Abstention.TURNED_AWAY), number / 10, before_s=0))
     assert not list(finder.finish())
+
+
+@pytest.mark.parametrize("step_s", [0.04, 0.5, 1.0, 30.0])
+def test_events_between_frames_far_apart(step_s: float) -> None:
+    """Who is in every frame that is read is not missing between them; one frame without the person is a gap."""
+    film = FilmSummary("clip.mp4")
+    for number in range(10):
+        film.add(reading(number * step_s, face(0.9)))
+    film.finish()
+    (event,) = film.people[0].events
+    assert (event.onset_s, event.offset_s) == (0.0, 9 * step_s)
+    film = FilmSummary("clip.mp4")
+    for number in range(11):
+        film.add(reading(number * step_s, *([] if number == 5 else [face(0.9)])))
+    film.finish()
+    assert len(film.people[0].events) == (1 if 2 * step_s <= 0.5 else 2)
 
 
 @pytest.mark.parametrize("levels", [(0.3, 0.4), (1.2, 0.4), (0.5, 0.0)])

@@ -163,7 +163,8 @@ def load(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
             raise InputError(f"{path}: is a device or pipe; name a file, or pass what comes from it as bytes")
         if status.st_size > max_bytes:
             raise LimitError(
-                f"{path}: {status.st_size:,} bytes, the limit is {max_bytes:,}; save it smaller, or raise max_bytes"
+                f"{path}: {status.st_size:,} bytes, the limit is {max_bytes:,}; "
+                "save it smaller, or, in Python, raise max_bytes"
             )
         data = path.read_bytes()
     except FileNotFoundError:
@@ -271,7 +272,7 @@ def _check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise LimitError(
             f"{name}: {width:,} x {height:,} = {width * height:,} pixels, the limit is {max_pixels:,}; "
-            "scale the picture down, or raise max_pixels"
+            "scale the picture down, or, in Python, raise max_pixels"
         )
 
 

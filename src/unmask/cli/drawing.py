@@ -55,7 +55,7 @@ class Pictures:
         self._blurrer: Any = None
         self._page: Any = None
         self._film: _Film | None = None
-        self._films = 0
+        self._films = self._counted = 0
         self._summaries: list[FilmSummary] = []
         self._told: list[dict[str, Any]] = []
         if report:
@@ -104,8 +104,14 @@ class Pictures:
         for shown, its_reading in self._blurrer.add(frame, reading) if self._blurrer else [(frame, reading)]:
             self._show(shown, its_reading)
 
+    def fail(self, message: str) -> None:
+        """Note an input that could not be read."""
+        if self._page:
+            self._page.add_failure(message)
+
     def count(self, reading: Reading) -> None:
         """Count one frame without drawing it."""
+        self._counted += 1
         if reading.time_s is None or not self.counts:
             return
         from unmask.timeline.people import FilmSummary
@@ -161,12 +167,16 @@ class Pictures:
 
     def _write_summaries(self) -> None:
         self._tell()
-        if self._summary:
+        if self._summary and self._may_write(self._summary):
             write_whole(self._summary, json.dumps({"films": self._told}, indent=1, ensure_ascii=False) + "\n")
-        if self._timeline:
+        if self._timeline and self._may_write(self._timeline):
             from unmask.timeline.plot import save_timeline
 
             save_timeline(self._timeline, self._summaries)
+
+    def _may_write(self, path: Path) -> bool:
+        """Whether there is something to write; a run that read nothing leaves what an earlier one has written."""
+        return self._counted > 0 or not path.exists()
 
     def _target(self, source: str, suffix: str) -> Path:
         """Where to draw: the picture or film itself, or a name in the folder that no other source has taken."""

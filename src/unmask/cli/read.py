@@ -49,7 +49,10 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --out, else a table")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the results there instead of to standard output"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the results there, in place of what it holds, not to standard output",
     )
     parser.add_argument(
         "--annotate", type=Path, metavar="PATH", help="draw the faces: a picture or film, or a folder for many"
@@ -87,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     kind = arguments.format or (format_of(arguments.out) if arguments.out else "table")
     if arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: expected at least 1")
+    if arguments.blur_faces and not (arguments.annotate or arguments.report):
+        raise ConfigError("--blur-faces blurs what is drawn; say where to draw: --annotate or --report")
     if arguments.resume and (kind != "jsonl" or arguments.out is None):
         raise ConfigError("--resume goes on with a JSON lines file; name it with --out FILE.jsonl")
     sources = _sources(arguments)
@@ -95,6 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     of_films = only_films_heed(arguments, sources, total)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
+    elif arguments.annotate:
+        _check_folder(arguments.annotate, arguments.sources)
     if total == 1:
         check_film(sources)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
@@ -112,7 +119,6 @@ def run(arguments: argparse.Namespace) -> int:
                 blur=arguments.blur_faces,
             )
         )
-        # After all that may be refused, because it empties its file.
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
             redo(pictures, earlier, sources, film)
@@ -130,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
             if isinstance(item, Failure):
                 progress.clear()
                 print(f"unmask: {item.error}", file=sys.stderr)
+                pictures.fail(str(item.error))
             else:
                 frame, reading = item
                 if arguments.out is None:
@@ -139,10 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
                 moves = moves or reading.time_s is not None
             if total != 1 or moves:
                 progress.advance(note=f"{tally.failed} not read" if tally.failed else "")
+    _tell_films_left_out(arguments)
     if of_films and total is None and tally.inputs > tally.failed and not moves:
         print(f"unmask: {of_films} changed nothing: no input was a film", file=sys.stderr)
     if tally.failed and total != 1:
-        print(f"unmask: {tally.failed} of {tally.inputs} inputs could not be read; the rest were", file=sys.stderr)
+        rest = "; the rest were" if tally.failed < tally.inputs else ""
+        print(f"unmask: {tally.failed} of {tally.inputs} inputs could not be read{rest}", file=sys.stderr)
     return 1 if tally.failed else 0
 
 
@@ -208,6 +217,30 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
     if arguments.annotate and names_one(arguments.annotate):
         outputs["--annotate"] = arguments.annotate
     return outputs
+
+
+def _tell_films_left_out(arguments: argparse.Namespace) -> None:
+    """Say which films stand in the folders that were read: of a folder, pictures alone are read."""
+    from unmask.media.expand import films_in
+
+    for source in arguments.sources:
+        films = films_in(Path(source)) if source != STDIN and Path(source).is_dir() else []
+        if films:
+            more = f" and {len(films) - 1} more" if len(films) > 1 else ""
+            print(
+                f"unmask: {source}: films are left out of folders; name them to read them: {films[0]}{more}",
+                file=sys.stderr,
+            )
+
+
+def _check_folder(folder: Path, sources: list[str]) -> None:
+    """Raises ConfigError for a folder to draw in that holds what is read: pictures beside it would be drawn over."""
+    for source in sources:
+        held = Path(source) if Path(source).is_dir() else Path(source).parent
+        if source != STDIN and folder.is_dir() and held.is_dir() and folder.samefile(held):
+            raise ConfigError(
+                f"--annotate {folder} is the folder of {source}, whose files it might replace; name another"
+            )
 
 
 def _check_annotate(path: Path, sources: list[Source], total: int | None) -> None:

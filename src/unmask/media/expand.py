@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unmask.errors import InputError
-from unmask.media.base import Camera, ImageSequence, Input, Source, Stream
+from unmask.media.base import FILM_SUFFIXES, Camera, ImageSequence, Input, Source, Stream
 from unmask.media.stdin import STDIN, read_stdin
 
 PICTURE_SUFFIXES = frozenset(
@@ -51,8 +51,9 @@ def count(sources: Source | Iterable[Source]) -> int | None:
 
 
 def _several(sources: Source | Iterable[Source]) -> Iterable[Source]:
-    # A text and an array can be gone through too, and would fall into letters and rows.
-    return [sources] if isinstance(sources, _SINGLE) else sources
+    # A text, an array and an open file can be gone through too, and would fall into letters, rows and lines.
+    one = isinstance(sources, _SINGLE) or hasattr(sources, "read") or not isinstance(sources, Iterable)
+    return [sources] if one else sources  # type: ignore[return-value]
 
 
 def _expand_one(number: int, source: object) -> Iterator[Input]:
@@ -74,7 +75,16 @@ def _expand_one(number: int, source: object) -> Iterator[Input]:
     elif isinstance(source, (str, Path)):
         yield from _expand_path(str(source))
     else:
-        yield _failed(f"<source {number}>", f"expected a path, bytes or array, got {type(source).__name__}; convert it")
+        yield _failed(
+            f"<source {number}>", f"expected a path, bytes or array, got {type(source).__name__}; {_converted(source)}"
+        )
+
+
+def _converted(source: object) -> str:
+    """How to make something out of a source of another kind."""
+    if hasattr(source, "read"):
+        return "give its bytes: .read() of a file opened with 'rb'"
+    return "give numpy.asarray(picture)" if hasattr(source, "__array_interface__") else "convert it"
 
 
 def _expand_path(text: str) -> Iterator[Input]:
@@ -102,8 +112,13 @@ def _pictures_in(folder: Path) -> Iterator[Input]:
         yield _failed(str(folder), f"no pictures in this folder; looked for {endings}; films are named one by one")
 
 
-def _walk(top: Path) -> Iterator[Input]:
-    """Pictures below a folder, and a failure for each folder that cannot be listed."""
+def films_in(folder: Path) -> list[Path]:
+    """The films in a folder and in its folders, which :func:`expand` leaves out."""
+    return [one.content for one in _walk(folder, FILM_SUFFIXES) if isinstance(one.content, Path)]
+
+
+def _walk(top: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> Iterator[Input]:
+    """Files of such endings below a folder, and a failure for each folder that cannot be listed."""
     waiting = [(top, True)]
     seen: set[tuple[int, int]] = set()
     while waiting:
@@ -122,7 +137,7 @@ def _walk(top: Path) -> Iterator[Input]:
         except OSError as error:
             yield _failed(str(path), f"cannot be listed ({error.strerror}); change its permissions, or leave it out")
             continue
-        wanted = [entry for entry in found if entry[1] or entry[0].suffix.lower() in PICTURE_SUFFIXES]
+        wanted = [entry for entry in found if entry[1] or entry[0].suffix.lower() in suffixes]
         waiting.extend(sorted(wanted, key=lambda entry: natural_key(entry[0].name), reverse=True))
 
 

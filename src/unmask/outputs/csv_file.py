@@ -28,8 +28,8 @@ class CsvWriter(Writer):
 
     def __init__(self, target: TextIO | Path, *, labels: Sequence[Expression], append: bool = False) -> None:
         self._labels = tuple(labels)
-        self._sink = TextSink(target)
-        self._sink.write(_line([column.name for column in columns(labels)]))
+        header = _line([column.name for column in columns(labels)])
+        self._sink = TextSink(target, begin=header, empty=header)
 
     def write(self, reading: Reading) -> None:
         self._sink.write("".join(_line(row) for row in rows(reading, self._labels)))

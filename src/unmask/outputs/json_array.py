@@ -16,14 +16,14 @@ class JsonWriter(Writer):
     """An array with one reading a line; ``close`` ends it, also when it is empty."""
 
     def __init__(self, target: TextIO | Path, *, labels: Sequence[Expression] = (), append: bool = False) -> None:
-        self._sink = TextSink(target)
-        self._before = "[\n"
+        self._sink = TextSink(target, begin="[\n", empty="[]\n")
+        self._before = ""
 
     def write(self, reading: Reading) -> None:
         self._sink.write(self._before + reading.to_line())
         self._before = ",\n"
 
     def close(self) -> None:
-        if not self._sink.closed:
-            self._sink.write("[]\n" if self._before == "[\n" else "\n]\n")
-            self._sink.close()
+        if self._before and not self._sink.closed:
+            self._sink.write("\n]\n")
+        self._sink.close()

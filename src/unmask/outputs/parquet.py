@@ -39,6 +39,7 @@ class ParquetWriter(Writer):
         self._part = target.with_name(target.name + ".part")
         self._labels = tuple(labels)
         self._rows: list[tuple[Cell, ...]] = []
+        self._written = False
         types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
         self._schema = pa.schema(
             [pa.field(column.name, types[column.type], nullable=not column.always) for column in columns(labels)]
@@ -51,6 +52,7 @@ class ParquetWriter(Writer):
         if self._file is None:
             raise ValueError(f"{self._path}: this writer is closed")
         self._rows.extend(rows(reading, self._labels))
+        self._written = True
         if len(self._rows) >= ROW_GROUP:
             self._flush(self._file)
 
@@ -61,7 +63,10 @@ class ParquetWriter(Writer):
         with disk_errors(self._path):
             self._flush(file)
             file.close()
-            self._part.replace(self._path)
+            if self._written or not self._path.exists():
+                self._part.replace(self._path)
+            else:  # nothing was read, which is no reason to lose what an earlier run has written
+                self._part.unlink()
 
     def _flush(self, file: Any) -> None:
         import pyarrow as pa

@@ -48,7 +48,7 @@ class ReportWriter:
     Parameters
     ----------
     path
-        The HTML file. A page that stood there stays whole until the new one is complete.
+        The HTML file. A page that stood there stays whole until the new one is complete, and for good if nothing came.
     title
         Heading of the page.
 
@@ -68,6 +68,7 @@ class ReportWriter:
         self._pictures = 0
         self._empty = 0
         self._films = 0
+        self._failures: list[str] = []
         self._models: set[str] = set()
         self._shown: Counter[Expression] = Counter()
         self._withheld: Counter[Abstention] = Counter()
@@ -98,14 +99,24 @@ class ReportWriter:
         with disk_errors(self._path):
             self._body.write(_bytes(section))
 
+    def add_failure(self, message: str) -> None:
+        """Add an input that could not be read, in words, to the list at the foot of the page."""
+        self._failures.append(message)
+
     def close(self) -> None:
         """Write the page; a second call does nothing."""
         if self._body.closed:
+            return
+        if not self._pictures and not self._films and self._path.exists():
+            self._body.close()
+            self._page.close()
+            self._part.unlink()
             return
         with self._body as body, self._page as page, disk_errors(self._path):
             body.seek(0)
             page.write(_bytes(self._head()))
             shutil.copyfileobj(body, page)
+            page.write(_bytes(_failure_list(self._failures)))
             script = f"<script>\n{SCRIPT}\n</script>\n" if self._films else ""
             page.write(_bytes("</main>\n" + script + PAGE_FOOT))
         with disk_errors(self._path):
@@ -135,6 +146,7 @@ class ReportWriter:
             ("Faces", shown + withheld),
             ("Pictures without a face", self._empty),
             ("Faces without a named expression", withheld),
+            *([("Inputs not read", len(self._failures))] if self._failures else []),
         )
         figures = "".join(f"<div><dt>{name}</dt><dd>{count}</dd></div>" for name, count in counts)
         return (
@@ -143,6 +155,13 @@ class ReportWriter:
             + _count_table("No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()])
             + "</div></section>\n"
         )
+
+
+def _failure_list(messages: Sequence[str]) -> str:
+    if not messages:
+        return ""
+    lines = "".join(f"<li>{text(message)}</li>\n" for message in messages)
+    return f'<section aria-labelledby="not-read"><h2 id="not-read">Not read</h2>\n<ul>\n{lines}</ul></section>\n'
 
 
 def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:

@@ -13,7 +13,17 @@ from unmask.writing import disk_errors, encodable
 class TextSink:
     """Text to a path (its folder made, opened as UTF-8, closed at the end) or to a lent stream (never closed).
 
-    Characters that the encoding lacks, such as the undecodable bytes of a file name, are written as JSON escapes.
+    Characters that the encoding lacks, such as the undecodable bytes of a file name, are written as JSON escapes. What
+    a file held before is replaced by the first text, not when it is opened: a run that reads nothing costs nothing.
+
+    Parameters
+    ----------
+    append
+        Leave what the file holds, and go on behind it.
+    begin
+        Stands before the first text.
+    empty
+        What is written in the end if no text came, and the file is new or empty.
 
     Raises
     ------
@@ -21,14 +31,17 @@ class TextSink:
         The path cannot be opened, or writing fails.
     """
 
-    def __init__(self, target: TextIO | Path, *, append: bool = False) -> None:
+    def __init__(self, target: TextIO | Path, *, append: bool = False, begin: str = "", empty: str = "") -> None:
         self._owned = isinstance(target, Path)
         self._where = str(target) if isinstance(target, Path) else getattr(target, "name", "stream")
+        self._begin, self._empty = begin, empty
         self._stream: TextIO | None = None
+        self._replaces = False
         if isinstance(target, Path):
             with disk_errors(self._where):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = target.open("a" if append else "w", encoding="utf-8", newline="")
+                self._stream = target.open("a", encoding="utf-8", newline="")
+                self._replaces = not append and target.is_file() and target.stat().st_size > 0
         else:
             self._stream = target
 
@@ -46,8 +59,12 @@ class TextSink:
     def write(self, text: str) -> None:
         """Write and flush, so that an interrupted run keeps it."""
         stream = self.stream
+        text, self._begin, self._empty = self._begin + text, "", ""
         try:
             with disk_errors(self._where):
+                if self._replaces:
+                    stream.truncate(0)
+                    self._replaces = False
                 stream.write(encodable(text, stream.encoding or "utf-8"))
                 stream.flush()
         except InputError:
@@ -58,6 +75,9 @@ class TextSink:
 
     def close(self) -> None:
         """Close a file of one's own; a second call does nothing."""
+        if self._stream is not None and self._empty and not self._replaces:
+            self._begin = ""
+            self.write(self._empty)
         stream, self._stream = self._stream, None
         if stream is not None and self._owned:
             with disk_errors(self._where):

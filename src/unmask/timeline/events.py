@@ -65,7 +65,8 @@ class EventRule:
     least_s
         A shorter one does not count.
     gap_s
-        An event ends when the person is not seen for longer.
+        An event ends when the person is not seen for longer. Between two frames in a row that show the person nothing
+        is known to be missing, however far apart they are.
 
     Raises
     ------
@@ -104,11 +105,12 @@ class EventFinder:
         self._runs: dict[Expression, _Run] = {}
         self._last_s: float | None = None
 
-    def add(self, face: Face, time_s: float) -> Iterator[Event]:
-        """Events that end before this frame."""
+    def add(self, face: Face, time_s: float, *, before_s: float) -> Iterator[Event]:
+        """Events that end before this frame; ``before_s`` is the time of the frame before it, whoever that shows."""
         if face.abstained in UNRELIABLE:
             return
-        if self._last_s is not None and time_s - self._last_s > self._rule.gap_s + _SLACK_S:
+        missed = self._last_s is not None and self._last_s < before_s
+        if self._last_s is not None and missed and time_s - self._last_s > self._rule.gap_s + _SLACK_S:
             yield from self.finish()
         self._last_s = time_s
         yield from self._step(face.scores, time_s)

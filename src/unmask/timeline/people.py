@@ -115,7 +115,7 @@ class FilmSummary:
 
     def add(self, reading: Reading) -> None:
         """Take in the next frame."""
-        time_s = reading.time_s or 0.0
+        time_s, before_s = reading.time_s or 0.0, self.last_s
         if self._held is not None:
             self._step_s = max(time_s - self.last_s, 0.0)
             self._release()
@@ -130,7 +130,7 @@ class FilmSummary:
             person.frames, person.last_s = person.frames + 1, time_s
             self.courses.add(person.id, time_s, face.scores)
             finder = self._finders.setdefault(person.id, EventFinder(person.id, self._rule))
-            person.events.extend(finder.add(face, time_s))
+            person.events.extend(finder.add(face, time_s, before_s=before_s))
 
     def finish(self) -> None:
         """Count the last frame, as long as the one before it, and end the events that go on; then add no more."""
