@@ -52,8 +52,9 @@ def count(sources: Source | Iterable[Source]) -> int | None:
 
 def _several(sources: Source | Iterable[Source]) -> Iterable[Source]:
     # A text, an array and an open file can be gone through too, and would fall into letters, rows and lines.
-    one = isinstance(sources, _SINGLE) or hasattr(sources, "read") or not isinstance(sources, Iterable)
-    return [sources] if one else sources  # type: ignore[return-value]
+    if isinstance(sources, _SINGLE) or hasattr(sources, "read") or not isinstance(sources, Iterable):
+        return [sources]  # type: ignore[list-item] # one of another kind: it is named in the error
+    return sources
 
 
 def _expand_one(number: int, source: object) -> Iterator[Input]:
