@@ -302,6 +302,7 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--timeline", "x.png"), 2, "--timeline is for films"),
         (("read", "x.jpg", "--fps", "fast"), 2, "--fps fast: expected a rate such as 25"),
         (("read", "x.jpg", "--blur-faces"), 2, "say where to draw"),
+        (("read", "x.mp4", "--start", "1:75"), 2, "--start 1:75: expected seconds"),
         (("evaluate", "small", "--data", "missing.csv"), 1, "missing.csv"),
         (("evaluate", "small", "--data", "x.csv", "--threads", "-3"), 2, "--threads: expected a whole number from 1"),
         (("evaluate", "small", "--data", "x.csv", "--seed", "-1"), 2, "--seed: expected a whole number of at least 0"),

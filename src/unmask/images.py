@@ -339,7 +339,7 @@ def _similar(path: Path) -> str:
         return f", nor its folder '{path.parent}'; check the path"
     with suppress(OSError):  # a folder may be open to use and closed to listing
         beside = [entry.name for entry in itertools.islice(path.parent.iterdir(), 10_000)]
-        if near := difflib.get_close_matches(path.name, beside, n=1):
+        if near := difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75):
             return f"; did you mean '{path.parent / near[0]}'?"
     return "; check its name"
 

@@ -77,7 +77,7 @@ def number(option: str, text: str) -> Fraction:
         parts = [Fraction(part) for part in text.split(":")]
     except (ValueError, ZeroDivisionError):
         parts = []
-    if not 1 <= len(parts) <= 3 or min(parts) < 0:
+    if not 1 <= len(parts) <= 3 or min(parts) < 0 or any(part >= 60 for part in parts[1:]):
         expected = "a rate such as 25 or 30000/1001" if option == "--fps" else "seconds such as 1.5, or h:mm:ss"
         raise ConfigError(f"{option} {text}: expected {expected}")
     return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))

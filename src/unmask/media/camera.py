@@ -51,10 +51,10 @@ def camera_frames(
         ``end_s`` ends it; ``every_s`` leaves frames out.
     """
     name = f"<camera {camera.number}>"
-    capture: Capture = (open_capture or cv2.VideoCapture)(camera.number)
+    capture: Capture = (open_capture or _open)(camera.number)
     if not capture.isOpened():
         capture.release()
-        yield Failure(name, InputError(f"{name}: no such camera, or in use; name another: --camera 1"))
+        yield Failure(name, InputError(f"{name}: no such camera, or in use; name another, the first is --camera 0"))
         return
     newest = _Newest(capture, clock)
     sieve = Sieve(span)
@@ -68,6 +68,16 @@ def camera_frames(
             yield Failure(name, InputError(f"{name}: gave no frame for {_PATIENCE_S:.0f} s; unplug it and try again"))
     finally:
         newest.stop()
+
+
+def _open(number: int) -> Capture:
+    """A camera, without OpenCV's own warnings on standard error where there is none."""
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        return cv2.VideoCapture(number)
+    finally:
+        cv2.setLogLevel(level)
 
 
 class _Newest:
