@@ -73,6 +73,16 @@ def test_a_run_that_reads_nothing_costs_nothing(
         assert path.read_bytes().count(b"astronaut.jpg") == 0
 
 
+def test_drawings_stay_in_their_folder(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture beside the folder that is read is not drawn beside the one to draw in."""
+    for name in ("here", "beside"):
+        (tmp_path / name).mkdir()
+        shutil.copy(photo, tmp_path / name / f"{name}.jpg")
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["read", ".", "../beside/beside.jpg", "--annotate", "drawn/deep"]) == 0
+    assert sorted(path.name for path in (tmp_path / "here/drawn/deep").iterdir()) == ["beside.png", "here.png"]
+
+
 def test_a_folder_with_a_film(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """Films are left out of folders, and that is said; a page lists what could not be read."""
     (folder / "z.mp4").write_bytes(b"")
@@ -201,6 +211,11 @@ def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, fol
     assert 0.002 < (np.abs(difference).max(axis=2) > 60).mean() < 0.2
     assert run(capsys, "read", str(folder), "--annotate", str(tmp_path / "many"))[0] == 1
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.png", "c.png"]
+    (folder / "sub").mkdir()
+    shutil.copy(photo, folder / "sub" / "a.jpg")
+    run(capsys, "read", str(folder), str(photo), "--annotate", str(tmp_path / "deep"))
+    names = sorted(str(path.relative_to(tmp_path / "deep")) for path in (tmp_path / "deep").rglob("*.png"))
+    assert names == ["a.png", "astronaut.png", "c.png", str(Path("sub", "a.png"))]
     code, _, err = run(capsys, "read", str(folder), "--annotate", str(target))
     assert code == 2
     assert "name a folder" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ class Pictures:
         A JSON file and a plot of what the people of films showed.
     blur
         Blur the faces in all that shows them.
+    roots
+        Folders that are read: what is drawn of a picture below one lies as far below ``annotate``.
 
     Raises
     ------
@@ -48,8 +51,10 @@ class Pictures:
         summary: Path | None = None,
         timeline: Path | None = None,
         blur: bool = False,
+        roots: Sequence[Path] = (),
     ) -> None:
         self._annotate, self._report, self._summary, self._timeline = annotate, report, summary, timeline
+        self._roots = tuple(roots)
         self._stack = ExitStack()
         self._used: set[Path] = set()
         self._blurrer: Any = None
@@ -189,11 +194,12 @@ class Pictures:
                 raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
             self._used.add(self._annotate)
             return self._annotate
-        with disk_errors(self._annotate):
-            self._annotate.mkdir(parents=True, exist_ok=True)
+        folder = self._annotate / _below(source, self._roots)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
         names = (f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}" for number in range(1, 10**9))
-        paths = (self._annotate / name for name in names)
+        paths = (folder / name for name in names)
         target = next(path for path in paths if path not in self._used and not _same(path, source))
         self._used.add(target)
         return target
@@ -251,6 +257,13 @@ def check_target(path: Path, *, moves: bool) -> None:
         from unmask.outputs.drawing import annotated_format
 
         annotated_format(path)
+
+
+def _below(source: str, roots: Sequence[Path]) -> Path:
+    """The folder of a source, seen from the one that was read; of all else, none."""
+    below = (Path(source).relative_to(root).parent for root in roots if Path(source).is_relative_to(root))
+    # Seen from ".", "../b/c.jpg" is below it too, as paths go; nothing is drawn outside the folder to draw in.
+    return next((path for path in below if ".." not in path.parts), Path())
 
 
 def _same(path: Path, source: str) -> bool:

@@ -117,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
                 summary=arguments.summary,
                 timeline=arguments.timeline,
                 blur=arguments.blur_faces,
+                roots=[Path(source) for source in arguments.sources if source != STDIN and Path(source).is_dir()],
             )
         )
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
