@@ -67,6 +67,20 @@ def test_audit_and_fix(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert csv_file.read_bytes() == before
 
 
+def test_a_taken_place_is_refused_before_the_audit(
+    csv_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody waits for a search, or a load, whose result has no place."""
+    taken = tmp_path / "taken.csv"
+    taken.write_text("precious")
+    monkeypatch.setattr("unmask.datasets.load_dataset", pytest.fail)
+    assert main(["data", "audit", str(csv_file), "--fix", str(taken)]) == 1
+    assert main(["data", "clean", str(csv_file), "--apply", str(csv_file), "--out", str(taken)]) == 1
+    assert main(["data", "export", str(csv_file), "--out", str(taken)]) == 1
+    assert capsys.readouterr().err.count("taken.csv: is there already") == 3
+    assert taken.read_text() == "precious"
+
+
 def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No output takes the place of the data set, of a table in its folder, or of a file that says how to read it."""
     data = tmp_path / "set"
