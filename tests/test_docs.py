@@ -34,6 +34,13 @@ def test_cards_are_generated(name: str) -> None:
     assert (bundled_models()[name] / "CARD.md").read_text(encoding="utf-8") == card_markdown(card)
 
 
+def test_cards_hold_no_code() -> None:
+    """A network's arguments stand in its card as words."""
+    assert "| network | `resnet`, widths 24 48 96 128, blocks 0 2 2 2, dropout 0.2 |" in card_markdown(
+        load_model("small").card
+    )
+
+
 def test_readme_figures_are_the_cards() -> None:
     """Each row of the README's table of figures is, rounded, what stands in the model's card."""
     metrics = load_model().card.metrics

@@ -47,11 +47,19 @@ def _facts(card: ModelCard) -> str:
         [
             ("input", f"grey face crop, {card.input_size} x {card.input_size} pixels, 0 to 255"),
             ("outputs", heads),
-            *([("network", f"`{card.network}` {dict(card.arguments)}")] if card.network else []),
+            *([("network", ", ".join((f"`{card.network}`", *_words(card.arguments))))] if card.network else []),
             ("parameters", f"{card.parameters:,}"),
             ("multiply-adds a face", f"{card.macs / 1e6:.0f} million"),
         ],
     )
+
+
+def _words(arguments: Mapping[str, Any]) -> list[str]:
+    """Each argument as ``name value``, of a list ``name value value``."""
+    return [
+        f"{name} {' '.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
+        for name, value in arguments.items()
+    ]
 
 
 def _thresholds(card: ModelCard) -> list[tuple[str, float]]:
