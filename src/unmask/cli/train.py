@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.errors import InputError
     from unmask.training.checkpoint import CHECKPOINT
     from unmask.training.config import load_config
-    from unmask.training.finish import finish, finish_int8
+    from unmask.training.finish import finish, finish_int8, lacks
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
 
@@ -100,6 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
             trainer.fit(resume=arguments.resume)
             return code
         _announce(trainer)
+        for lack in lacks(trainer, dataset):
+            print(f"unmask: {lack}", file=sys.stderr)
         with ExitStack() as stack:
             trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
         _keep_history(trainer)

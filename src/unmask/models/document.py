@@ -7,6 +7,9 @@ from typing import Any
 
 from unmask.models.card import ModelCard
 
+_UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
+_UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
+
 
 def card_markdown(card: ModelCard) -> str:
     """``CARD.md`` of a model: what it is, how it was made, what was measured, where it must not be used."""
@@ -15,8 +18,9 @@ def card_markdown(card: ModelCard) -> str:
         "Reads the expression that a face shows. A score is the probability that most people would label such a face "
         "so; it is not what the person feels.",
         _facts(card),
+        *([_UNCALIBRATED] if card.training.get("held_out_rows") == 0 else []),
         "## Measured",
-        *[_figures(name, figures) for name, figures in card.metrics.items()],
+        *([_figures(name, figures) for name, figures in card.metrics.items()] or [_UNMEASURED]),
         "## Abstention",
         "A face gets scores and no expression when it fails one of these tests, in this order. All can be set.",
         _table(("test", "threshold"), [(key, f"{value:g}") for key, value in _thresholds(card)]),
