@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.text import layers
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
@@ -125,11 +126,8 @@ def _announce(trainer: Trainer) -> None:
     )
     if trainer.initial is not None:
         weights = trainer.initial
-        fresh = sorted({name.rpartition(".")[0] for name in weights.fresh})
-        print(
-            f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {', '.join(fresh) or 'nothing'}",
-            file=sys.stderr,
-        )
+        fresh = layers(name.rpartition(".")[0] for name in weights.fresh)
+        print(f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {fresh or 'nothing'}", file=sys.stderr)
 
 
 def _listeners(config: TrainConfig, out: Path, log: str | None, stack: ExitStack) -> Notify:
