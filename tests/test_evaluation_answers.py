@@ -299,7 +299,7 @@ def test_command_line_measures_a_split_file(
     assert main(["evaluate", "small", *reading, "--format", "json"]) == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out)["n"] == 20
-    assert "1 rows left out" in printed.err
+    assert "unmask: 1 row left out of " in printed.err
 
 
 def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:
