@@ -83,7 +83,7 @@ def _figures(name: str, figures: Mapping[str, Any]) -> str:
     recall = _table(
         ("class", "rows", "precision", "recall"),
         [
-            (label, f"{values['n']:,}", f"{values['precision']:.3f}", f"{values['recall']:.3f}")
+            (label, f"{values['n']:,}", f"{values['precision']:.3f}", f"{values['recall']:.3f}" if values["n"] else "-")
             for label, values in figures["per_class"].items()
         ],
     )
