@@ -158,5 +158,6 @@ def _apply(dataset: FaceDataset, decisions: Path, out: Path) -> None:
     write_dataset(decided.dataset, out)
     print(f"{decided.dropped:9,}  dropped")
     print(f"{decided.relabelled:9,}  relabelled")
+    print(f"{decided.kept:9,}  kept")
     print(f"{decided.undecided:9,}  undecided, kept as they are")
     print(f"unmask: {out}: {len(decided.dataset):,} of {len(dataset):,} rows", file=sys.stderr)
