@@ -112,6 +112,18 @@ def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.Capture
     assert "choose with --fold, 1 to 2" in capsys.readouterr().err
 
 
+def test_a_split_is_not_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same split may be drawn again; another one must not take its place."""
+    out = tmp_path / "split.json"
+    command = ["data", "split", str(csv_file), "--fraction", "0.5", "--no-stratify", "--out", str(out)]
+    assert main(command) == 0
+    before = out.read_bytes()
+    assert main(command) == 0
+    assert main([*command, "--seed", "1"]) == 1
+    assert f"{out}: is there already and holds something else" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
 @pytest.mark.parametrize("target", ["out.csv", "out"])
 def test_export(csv_file: Path, tmp_path: Path, target: str) -> None:
     """What is exported loads with the same pixels."""
