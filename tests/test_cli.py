@@ -17,6 +17,7 @@ from PIL import Image
 from unmask.cli import build_parser, main
 from unmask.cli.read import FORMATS
 from unmask.cli.targets import check_targets
+from unmask.cli.text import layers
 from unmask.models import bundled_models
 from unmask.outputs import format_names
 from unmask.readings import Reading
@@ -425,3 +426,11 @@ def test_every_verb_has_help() -> None:
                     check(child)
 
     check(build_parser())
+
+
+def test_long_lists_of_layers_are_counted() -> None:
+    """Few layers of a part are named, many are counted by kind; numbers name no kind."""
+    new = [f"blocks.{place}.norm" for place in range(27)] + ["heads.fer2013", "heads.ferplus", "heads.fer2013"]
+    assert layers(new) == "blocks (27 norms), heads.fer2013, heads.ferplus"
+    assert layers(["a.0", "a.1", "a.2", "a.3.conv"]) == "a (3 layers, 1 conv)"
+    assert layers([]) == ""

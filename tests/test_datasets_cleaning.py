@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ from unmask.datasets.cleaning import (
 from unmask.datasets.cleaning_page import cleaning_page
 from unmask.errors import DataError, InputError
 from unmask.expressions import FER2013
+
+CHROMIUM = Path(os.environ.get("UNMASK_TEST_CHROMIUM", "/usr/bin/chromium"))
 
 
 def test_doubts_by_hand() -> None:
@@ -85,12 +89,12 @@ def test_decisions_are_carried_out() -> None:
     dataset = four_rows()
     before = dataset.labels.copy()
     decided = decide(dataset, with_decisions(DROP, "neutral", ""))
-    assert (decided.dropped, decided.relabelled, decided.undecided) == (1, 1, 1)
+    assert (decided.dropped, decided.relabelled, decided.kept, decided.undecided) == (1, 1, 0, 1)
     assert decided.dataset.labels.tolist() == [FER2013.code("happy"), FER2013.code("neutral"), -1]
     assert decided.dataset.images[:, 0, 0].tolist() == [0, 18, 27]
     assert (dataset.labels == before).all()
     kept = decide(dataset, with_decisions(KEEP, KEEP, "happy"))
-    assert (kept.dropped, kept.relabelled, kept.undecided) == (0, 0, 0)
+    assert (kept.dropped, kept.relabelled, kept.kept, kept.undecided) == (0, 0, 3, 0)
     assert (kept.dataset.labels == before).all()
 
 
@@ -168,6 +172,19 @@ def test_page_shows_the_most_doubted_and_holds_all() -> None:
     assert "No label is doubted." in cleaning_page(four_rows(), [], most=2)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}; name a Chromium in UNMASK_TEST_CHROMIUM")
+@pytest.mark.parametrize(("most", "words"), [(2, "1 of 2 decided on this page, 2 of 3 in all"), (3, "2 of 3 decided")])
+def test_page_counts_what_it_shows(tmp_path: Path, most: int, words: str) -> None:
+    """The decisions on the page are counted, and beside them those of the whole list where it is longer."""
+    page = tmp_path / "page.html"
+    page.write_text(cleaning_page(four_rows(), with_decisions(DROP, "", KEEP), most=most))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    command = [str(CHROMIUM), *options, f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert f'<output id="count">{words}</output>' in shown
+
+
 def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """List and page, then the decisions carried out; the original stays, and nothing is overwritten."""
     data = write_csv(make_bars(), tmp_path / "data.csv")
@@ -183,14 +200,16 @@ def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "        1  decisions carried over" in capsys.readouterr().out
     assert read_suspects(out / "suspects.csv")[0].decision == KEEP
     assert '<option value="keep" selected>' in (out / "suspects.html").read_text()
-    decided = [Suspect(first.row, first.picture, first.label, first.suggested, first.doubt, DROP), *found[1:]]
+    last = dataclasses.replace(found[-1], decision=KEEP)
+    decided = [dataclasses.replace(first, decision=DROP), *found[1:-1], last]
     write_suspects(decided, out / "decided.csv")
     new = tmp_path / "new.csv"
     command = ["data", "clean", str(data), "--no-cache", "--apply", str(out / "decided.csv"), "--out", str(new)]
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "        1  dropped" in printed
-    assert f"{len(found) - 1:9,}  undecided" in printed
+    assert "        1  kept" in printed
+    assert f"{len(found) - 2:9,}  undecided" in printed
     assert len(load_dataset(new, cache=False)) == len(load_dataset(data, cache=False)) - 1
     assert data.read_bytes() == before
     assert main(command) == 1

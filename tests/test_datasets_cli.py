@@ -67,6 +67,20 @@ def test_audit_and_fix(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert csv_file.read_bytes() == before
 
 
+def test_a_taken_place_is_refused_before_the_audit(
+    csv_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody waits for a search, or a load, whose result has no place."""
+    taken = tmp_path / "taken.csv"
+    taken.write_text("precious")
+    monkeypatch.setattr("unmask.datasets.load_dataset", pytest.fail)
+    assert main(["data", "audit", str(csv_file), "--fix", str(taken)]) == 1
+    assert main(["data", "clean", str(csv_file), "--apply", str(csv_file), "--out", str(taken)]) == 1
+    assert main(["data", "export", str(csv_file), "--out", str(taken)]) == 1
+    assert capsys.readouterr().err.count("taken.csv: is there already") == 3
+    assert taken.read_text() == "precious"
+
+
 def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No output takes the place of the data set, of a table in its folder, or of a file that says how to read it."""
     data = tmp_path / "set"
@@ -96,6 +110,18 @@ def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["splits"]["Validation"]["rows"] == 6
     assert main(command) == 2
     assert "choose with --fold, 1 to 2" in capsys.readouterr().err
+
+
+def test_a_split_is_not_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same split may be drawn again; another one must not take its place."""
+    out = tmp_path / "split.json"
+    command = ["data", "split", str(csv_file), "--fraction", "0.5", "--no-stratify", "--out", str(out)]
+    assert main(command) == 0
+    before = out.read_bytes()
+    assert main(command) == 0
+    assert main([*command, "--seed", "1"]) == 1
+    assert f"{out}: is there already and holds something else" in capsys.readouterr().err
+    assert out.read_bytes() == before
 
 
 @pytest.mark.parametrize("target", ["out.csv", "out"])

@@ -150,6 +150,23 @@ def test_damage_is_an_error_of_ours(tmp_path: Path, name: str) -> None:
         assert target.name in str(caught.value) or path.name in str(caught.value)
 
 
+def test_a_table_says_where(tmp_path: Path) -> None:
+    """A row of a table is named by table and line, and a file once; what is passed over likewise."""
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    table = tmp_path / "tab.csv"
+    table.write_text("file,label\nnope.png,sad\n0.png,bored\n")
+    with pytest.raises(InputError) as error:
+        load_dataset(table)
+    missing = tmp_path / "nope.png"
+    assert str(error.value).startswith(f"tab.csv, line 2: {missing}: no such file; ")
+    table.write_text("file,label\n0.png,bored\n")
+    with pytest.raises(DataError, match=r"^tab\.csv, line 2, 0\.png: unknown label 'bored'"):
+        load_dataset(table)
+    table.write_text("file,label\nnope.png,sad\n")
+    with pytest.raises(DataError, match=r"the first of 1: tab\.csv, line 2, nope\.png: no such file; "):
+        load_dataset(table, skip_bad=True)
+
+
 @pytest.mark.parametrize("name", ["own-folder", "rafdb", "affectnet", "folders", "table"])
 def test_skip_bad_pictures(tmp_path: Path, name: str) -> None:
     """A picture that does not decode is left out and listed; without skip_bad the message says how to go on."""
@@ -313,7 +330,10 @@ def test_a_folder_that_is_no_class(tmp_path: Path) -> None:
     """Pictures in a folder of another name are not silently passed over."""
     make_folders(tmp_path)
     picture(tmp_path / "set/train/bored/c.png")
-    with pytest.raises(DataError, match=r"bored: holds pictures and is no class"):
+    with pytest.raises(
+        DataError,
+        match=r"bored: holds pictures and is no class.* Rename it, or pass over it with skip_bad \(--skip-bad\)$",
+    ):
         load_dataset(tmp_path / "set")
     assert [entry.where for entry in load_dataset(tmp_path / "set", skip_bad=True).left_out] == ["train/bored"]
 

@@ -117,6 +117,19 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         write_dataset(ramp(3), tmp_path / "x", to="parquett")
 
 
+def test_endings(tmp_path: Path) -> None:
+    """A folder may have a dot in its name; an ending that is nearly a file's is refused, unless the form is named."""
+    for name in ("v1.0", "faces.small", "faces"):
+        write_dataset(ramp(3), tmp_path / name)
+        assert (tmp_path / name).is_dir()
+    for name, near in (("out.cvs", r"\.csv"), ("out.CSVV", r"\.csv"), ("out.parqet", r"\.parquet")):
+        with pytest.raises(ConfigError, match=f"unknown ending .* did you mean '{near}'"):
+            write_dataset(ramp(3), tmp_path / name)
+        assert not (tmp_path / name).exists()
+    write_dataset(ramp(3), tmp_path / "out.cvs", to="folders")
+    assert (tmp_path / "out.cvs").is_dir()
+
+
 def test_parts_must_agree(tmp_path: Path) -> None:
     """Parts of two taxonomies are no one data set, and leave no torn file."""
     form("parquet")

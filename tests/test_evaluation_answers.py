@@ -283,6 +283,25 @@ def test_command_line_keeps_its_figures(capsys: pytest.CaptureFixture[str], nois
     assert "cannot be written" in said
 
 
+def test_command_line_shows_no_empty_figures(
+    capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path
+) -> None:
+    """A class without rows has no recall, and Training no figures without itself; JSON keeps its form."""
+    data = str(write_csv(dataclasses.replace(noise, labels=noise.labels % 3), tmp_path / "noise.csv"))
+    assert main(["evaluate", "small", "--data", data]) == 0
+    printed = capsys.readouterr().out
+    assert "without copies of Training  n     38" in printed
+    recalls = {line.split()[0]: line.split()[-1] for line in printed.splitlines() if len(line.split()) == 9}
+    assert recalls["happy"] == "-"
+    assert recalls["angry"] != "-"
+    assert main(["evaluate", "small", "--data", data, "--split", "Training"]) == 0
+    assert "without copies" not in capsys.readouterr().out
+    assert main(["evaluate", "small", "--data", data, "--split", "Training", "--format", "json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["deduplicated"]["n"] == figures["n"] == 20
+    assert figures["per_class"]["happy"]["recall"] == 0
+
+
 def test_command_line_measures_a_split_file(
     capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path
 ) -> None:
@@ -299,7 +318,7 @@ def test_command_line_measures_a_split_file(
     assert main(["evaluate", "small", *reading, "--format", "json"]) == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out)["n"] == 20
-    assert "1 rows left out" in printed.err
+    assert "unmask: 1 row left out of " in printed.err
 
 
 def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], noise: FaceDataset, tmp_path: Path) -> None:

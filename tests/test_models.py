@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from http.client import IncompleteRead
 from io import BytesIO
@@ -104,6 +105,14 @@ def test_damaged_archive(tmp_path: Path, content: bytes) -> None:
 def test_folder_without_network(tmp_path: Path) -> None:
     """A folder that lacks a file is refused, and the message says which two it needs."""
     with pytest.raises(ModelError, match=r"expected model\.json and model\.onnx"):
+        load_model(tmp_path)
+
+
+def test_the_folder_of_a_run(tmp_path: Path) -> None:
+    """A run's folder is no model; the message names the one in it."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    with pytest.raises(ModelError, match=re.escape(f"name the model in it, {tmp_path / 'model'}")):
         load_model(tmp_path)
 
 

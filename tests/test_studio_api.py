@@ -217,6 +217,14 @@ def test_exporting(client: TestClient) -> None:
     assert [json.loads(line) for line in lines] == body["readings"]
 
 
+def test_an_answer_is_exported_as_it_is(client: TestClient, portrait: bytes) -> None:
+    """What `/v1/read` answered goes into a file; what it could not read stays out of it."""
+    files = [("file", ("photo.jpg", portrait)), ("file", ("bad.jpg", b"bad"))]
+    answer = client.post("/v1/read", files=files).json()
+    assert len(answer["failures"]) == 1
+    assert client.post("/v1/export?format=json", json=answer).json() == answer["readings"]
+
+
 def test_exports_can_come_in_parts(client: TestClient) -> None:
     """A part without a face has the columns of the others when they are named."""
     nobody = {"readings": [{**schemas.EXAMPLE_READING, "faces": []}]}

@@ -113,6 +113,11 @@ def test_wrong_films(client: TestClient, film: bytes, path: str, photo: Path) ->
     for data in (b"", b"nonsense" * 1000, photo.read_bytes(), film[:200]):
         said = assert_refused(client.post(path, files={"file": ("x.mp4", data)}), 422)
         assert tempfile.gettempdir() not in json.dumps(said)
+        if data == photo.read_bytes():
+            assert said == {
+                "error": "x.mp4: is a picture (JPEG) and no film",
+                "next": "send it to /v1/read or /v1/draw",
+            }
     assert_refused(client.post(path, files={"file": ("x.mp4", bytes(2**20 + 1))}), 413)
     assert_refused(client.post(path, files=[("file", ("x.mp4", film))] * 2), 413)
     assert_refused(client.post(path, content=film), 415)

@@ -169,7 +169,10 @@ def test_schedule() -> None:
         ("epoch = 3", "did you mean 'epochs'"),
         ("epochs = 1.5", "expected int"),
         ('name="a"\nversion="1"\nnetwork="resnet"\nepochs = 0', "epochs = 0: expected 1 or more"),
-        ('name="a"\nversion="1"\nnetwork="resnet"\nepochs = 1', "warmup_epochs = 3: .* fewer than the run's epochs, 1"),
+        (
+            'name="a"\nversion="1"\nnetwork="resnet"\nepochs = 1',
+            "warmup_epochs = 3: .* run's epochs, 1; set epochs and warmup_epochs",
+        ),
         ('network = "resnet"\naugmentation = {spin = 3}', "spin"),
         ("augmentation = 3", "expected a table"),
         ("name = ", "not TOML"),

@@ -23,7 +23,7 @@ from unmask.networks.weights import load_weights
 from unmask.training.augment import Augmentation
 from unmask.training.config import TrainConfig
 from unmask.training.export import to_onnx, write_model
-from unmask.training.finish import finish, finish_int8
+from unmask.training.finish import finish, finish_int8, lacks
 from unmask.training.fit import Trainer
 from unmask.training.quantise import quantise
 
@@ -133,6 +133,24 @@ def test_saved_weights_are_the_models(trained: tuple[Trainer, FaceDataset, Path]
     for source in (folder / "model", tmp_path / "m.unmask"):
         np.testing.assert_allclose(Classifier.load(source).logits(images), again.numpy(), atol=1e-4, rtol=0)
     assert card.parameters == sum(p.numel() for p in network.fused().parameters())
+
+
+def test_what_a_run_lacks(trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path) -> None:
+    """Without held-out rows and a measured split, the notes say what to set, and the card what it does not have."""
+    trainer, data, folder = trained
+    assert lacks(trainer, data) == []
+    whole = (folder / "model" / "CARD.md").read_text()
+    config = dataclasses.replace(trainer.config, epochs=2, holdout=0.0, measured_split="Validation")
+    poorer = Trainer(config, data, tmp_path)
+    calibration, figures = lacks(poorer, data)
+    assert "set holdout above 0" in calibration
+    assert "no split 'Validation'" in figures
+    poorer.fit()
+    finish(poorer, data, tmp_path / "model")
+    card = (tmp_path / "model" / "CARD.md").read_text()
+    for words in ("Not calibrated: no row was held out", "## Measured\n\nNothing: "):
+        assert words in card
+        assert words not in whole
 
 
 def test_int8_is_smaller_and_as_good(trained: tuple[Trainer, FaceDataset, Path]) -> None:

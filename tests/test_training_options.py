@@ -340,7 +340,7 @@ def test_devices_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> No
         ({"heads": {"fer2013": 0.0}}, "heads"),
         ({"patience": 2, "holdout": 0.0}, "held-out rows"),
         ({"sam": 0.1, "precision": "fp16"}, "do not go together"),
-        ({"transfer": Transfer(frozen_epochs=3)}, "fewer than the 3 epochs"),
+        ({"transfer": Transfer(frozen_epochs=3)}, "set epochs and transfer.frozen_epochs together"),
         ({"views": 3}, "views = 3"),
         ({"class_weighting": 2.0}, "class_weighting = 2.0: expected 0 to 1"),
     ],

@@ -234,6 +234,17 @@ def test_a_gallery_does_not_replace_the_data(tmp_path: Path, capsys: pytest.Capt
     assert face.read_bytes() == b"a face"
 
 
+def test_train_says_what_the_model_will_lack(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the run, on standard error: nothing is held out, and there is nothing to measure on."""
+    config, data = files
+    arguments = ["train", "--config", config, "--data", data, "--out", str(tmp_path / "run"), "--set", "epochs=2"]
+    assert main([*arguments, "--set", "holdout=0.0", "--set", "measured_split=Other"]) == 0
+    printed = capsys.readouterr().err
+    assert printed.index("set holdout above 0") < printed.index("no split 'Other'") < printed.index("epoch   1/2")
+
+
 @pytest.mark.slow
 def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run ends with a model and its int8 form; it is not overwritten, and its saved configuration is a recipe."""

@@ -169,7 +169,7 @@ def _text(evaluation: Evaluation) -> str:
     views = f", {figures['views']} views" if figures["views"] > 1 else ""
     accuracy = evaluation.intervals["accuracy"]
     lines = [head + views, ""]
-    for title, part in (("all rows", figures), ("without copies of Training", figures["deduplicated"])):
+    for title, part in (("all rows", figures), ("without copies of Training", evaluation.apart)):
         if part:
             lines.append(
                 f"{title:27} n {part['n']:6,}  accuracy {part['accuracy']:.4f}  macro-F1 {part['macro_f1']:.4f}  "
@@ -179,8 +179,9 @@ def _text(evaluation: Evaluation) -> str:
     short = [label[:8] for label in figures["labels"]]
     lines += ["", "actual \\ predicted".ljust(18) + "".join(f"{label:>9}" for label in short) + "   recall"]
     for label, row in zip(figures["labels"], figures["confusion"], strict=True):
-        recall = figures["per_class"][label]["recall"]
-        lines.append(f"{label:18}" + "".join(f"{count:9,}" for count in row) + f"   {recall:6.3f}")
+        of_class = figures["per_class"][label]
+        recall = f"{of_class['recall']:.3f}" if of_class["n"] else "-"
+        lines.append(f"{label:18}" + "".join(f"{count:9,}" for count in row) + f"   {recall:>6}")
     confused = ", ".join(f"{p['actual']}/{p['predicted']} {p['count']}" for p in figures["most_confused"][:5])
     lines += ["", f"most confused (actual/predicted): {confused}"]
     return "\n".join([*lines, *_extra_text(evaluation)])

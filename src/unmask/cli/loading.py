@@ -59,7 +59,8 @@ def load(arguments: argparse.Namespace) -> tuple[FaceDataset, int]:
     )
     if not dataset.left_out:
         return dataset, 0
-    print(f"unmask: {len(dataset.left_out):,} rows left out of {arguments.data}:", file=sys.stderr)
+    rows = "1 row" if len(dataset.left_out) == 1 else f"{len(dataset.left_out):,} rows"
+    print(f"unmask: {rows} left out of {arguments.data}:", file=sys.stderr)
     for entry in dataset.left_out[:SHOWN]:
         print(f"  {printable(entry.where)}: {printable(entry.reason)}", file=sys.stderr)
     if len(dataset.left_out) > SHOWN:

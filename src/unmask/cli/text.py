@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+_WRITTEN_OUT = 3
+"""So many layers of one part of a network are named one by one."""
 
 
 def names(text: str | None) -> list[str]:
@@ -12,6 +17,24 @@ def names(text: str | None) -> list[str]:
     ['small', 'mouth hidden']
     """
     return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def layers(names: Iterable[str]) -> str:
+    """Layers of a network by their dotted names; many of one part are counted.
+
+    >>> layers(["neck.0", "heads.fer2013", *(f"blocks.{place}.norm" for place in range(27))])
+    'blocks (27 norms), heads.fer2013, neck.0'
+    """
+    parts = []
+    for part, group in groupby(sorted(set(names)), key=lambda name: name.partition(".")[0]):
+        inside = list(group)
+        if len(inside) > _WRITTEN_OUT:
+            ends = (name.rpartition(".")[2] for name in inside)
+            kinds = Counter("layer" if end.isdecimal() else end for end in ends)
+            counted = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items())
+            inside = [f"{part} ({counted})"]
+        parts += inside
+    return ", ".join(parts)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:

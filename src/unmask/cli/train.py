@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.text import layers
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.errors import InputError
     from unmask.training.checkpoint import CHECKPOINT
     from unmask.training.config import load_config
-    from unmask.training.finish import finish, finish_int8
+    from unmask.training.finish import finish, finish_int8, lacks
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
 
@@ -100,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
             trainer.fit(resume=arguments.resume)
             return code
         _announce(trainer)
+        for lack in lacks(trainer, dataset):
+            print(f"unmask: {lack}", file=sys.stderr)
         with ExitStack() as stack:
             trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
         _keep_history(trainer)
@@ -123,11 +126,8 @@ def _announce(trainer: Trainer) -> None:
     )
     if trainer.initial is not None:
         weights = trainer.initial
-        fresh = sorted({name.rpartition(".")[0] for name in weights.fresh})
-        print(
-            f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {', '.join(fresh) or 'nothing'}",
-            file=sys.stderr,
-        )
+        fresh = layers(name.rpartition(".")[0] for name in weights.fresh)
+        print(f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {fresh or 'nothing'}", file=sys.stderr)
 
 
 def _listeners(config: TrainConfig, out: Path, log: str | None, stack: ExitStack) -> Notify:

@@ -14,7 +14,8 @@ from unmask.expressions import Taxonomy
 
 UNLABELLED = -1
 
-NEXT_STEP = "mend it, or pass over it with skip_bad (--skip-bad)"
+SKIP_IT = "pass over it with skip_bad (--skip-bad)"
+NEXT_STEP = f"mend it, or {SKIP_IT}"
 """End of every message about a row that is damaged."""
 
 

@@ -53,11 +53,12 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The data set after the decisions, and how many rows were dropped and relabelled and are undecided."""
+    """The data set after the decisions, and how many of the list's rows were dropped, relabelled, kept or undecided."""
 
     dataset: FaceDataset
     dropped: int
     relabelled: int
+    kept: int
     undecided: int
 
 
@@ -233,7 +234,9 @@ def decide(dataset: FaceDataset, decided: Sequence[Suspect]) -> Decided:
         undecided += one.decision == ""
     changed = int((labels != dataset.labels)[stays].sum())
     cleaned = replace(dataset, labels=labels).select(stays)
-    return Decided(cleaned, int((~stays).sum()), changed, undecided)
+    dropped = int((~stays).sum())
+    kept = len(decided) - dropped - changed - undecided
+    return Decided(cleaned, dropped=dropped, relabelled=changed, kept=kept, undecided=undecided)
 
 
 def _letters(dataset: FaceDataset, row: int) -> str:

@@ -91,8 +91,9 @@ _SCRIPT = """\
 const cards = [...document.querySelectorAll('.gallery figure')], decision = list.columns.indexOf('decision');
 let saved = true;
 const show = () => {
-  const decided = list.rows.filter((row) => row[decision]).length;
-  document.getElementById('count').textContent = decided + ' of ' + list.rows.length + ' decided';
+  const count = (rows) => rows.filter((row) => row[decision]).length + ' of ' + rows.length;
+  const all = list.rows.length > cards.length ? ' on this page, ' + count(list.rows) + ' in all' : '';
+  document.getElementById('count').textContent = count(list.rows.slice(0, cards.length)) + ' decided' + all;
   cards.forEach((card, place) => card.classList.toggle('decided', Boolean(list.rows[place][decision])));
 };
 const set = (place, value) => {

@@ -32,21 +32,39 @@ def write_dataset(dataset: FaceDataset, path: str | Path, *, to: str | None = No
     path
         A file for ``csv``; a file or a folder of shards for ``parquet``; a folder for ``folders``.
     to
-        One of :data:`WRITERS`; None goes by the ending of ``path``, and takes folders where there is none.
+        One of :data:`WRITERS`; None goes by the ending of ``path``, and takes folders where it is not that of a file.
 
     Raises
     ------
     ConfigError
-        An unknown form.
+        An unknown form, or an ending that looks like a slip of the pen.
     InputError
         There is something at the path, or it cannot be written.
     DataError
         The form cannot hold the data; the message names one that can.
     """
+    WRITERS[check_place(path, to=to)](dataset, Path(path))
+
+
+def check_place(path: str | Path, *, to: str | None = None) -> str:
+    """The form in which :func:`write_dataset` would write there; raises its ConfigError and InputError.
+
+    For whoever has long to compute before there is something to write.
+    """
     path = Path(path)
-    form = to or _SUFFIXES.get(path.suffix.lower(), "folders")
+    form = to or _form_by_ending(path)
     if form not in WRITERS:
         raise ConfigError(f"unknown form '{form}'; {suggest(form, WRITERS)}")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path}: is there already; name another place, nothing is overwritten")
-    WRITERS[form](dataset, path)
+    return form
+
+
+def _form_by_ending(path: Path) -> str:
+    """Folders may have a dot in their name (``faces-v1.0``), but not an ending that is nearly a file's."""
+    from difflib import get_close_matches  # takes long to load
+
+    ending = path.suffix.lower()
+    if ending not in _SUFFIXES and get_close_matches(ending, _SUFFIXES, n=1):
+        raise ConfigError(f"{path}: unknown ending '{ending}'; {suggest(ending, _SUFFIXES)}, and none for a folder")
+    return _SUFFIXES.get(ending, "folders")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from unmask.datasets.base import NEXT_STEP, FaceDataset, LeftOut
+from unmask.datasets.base import SKIP_IT, FaceDataset, LeftOut
 from unmask.datasets.labels import NO_LABEL, WORDS
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import SPLIT_WORDS, PictureRow, from_pictures, split_named
@@ -49,7 +49,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     if strange and not options.skip_bad:
         raise DataError(
             f"{strange[0]}: holds pictures and is no class; expected folders named {', '.join(sorted(_CLASSES))}. "
-            f"Rename it, or pass over it; {NEXT_STEP}"
+            f"Rename it, or {SKIP_IT}"
         )
     dataset = from_pictures(path.name, path, rows, options)
     passed = tuple(LeftOut(str(folder.relative_to(path)), "a folder that is no class") for folder in strange)

@@ -103,11 +103,10 @@ def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: 
     with ThreadPoolExecutor() as pool:
         for row, result in zip(rows, pool.map(read, rows), strict=True):
             if isinstance(result, UnmaskError):
-                place = _place(row, folder)
                 if not options.skip_bad:
                     pool.shutdown(wait=False, cancel_futures=True)
-                    raise type(result)(f"{_located(str(result), place)}; {NEXT_STEP}")
-                left_out.append(LeftOut(place, str(result)))
+                    raise type(result)(f"{_located(str(result), row, folder)}; {NEXT_STEP}")
+                left_out.append(LeftOut(_place(row, folder), str(result).removeprefix(f"{row.path}: ")))
                 continue
             pixels, label, content = result
             kept.append(row)
@@ -116,7 +115,7 @@ def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: 
             digest.update(repr((_relative(row.path, folder), label, row.split, row.subject, row.votes)).encode())
             digest.update(content)
     if not kept:
-        reason = f"; the first of {len(left_out)}: {left_out[0].reason}" if left_out else ""
+        reason = f"; the first of {len(left_out)}: {left_out[0].where}: {left_out[0].reason}" if left_out else ""
         raise DataError(f"{folder}: no picture that can be read{reason}")
     codes, taxonomy = to_codes(labels, options.taxonomy)
     return FaceDataset(
@@ -184,5 +183,8 @@ def _place(row: PictureRow, folder: Path) -> str:
     return f"{row.where}, {name}" if row.where else name
 
 
-def _located(message: str, place: str) -> str:
-    return message if place in message else f"{place}: {message}"
+def _located(message: str, row: PictureRow, folder: Path) -> str:
+    """The message with the row's place before it; a file that it names already is not named twice."""
+    if not message.startswith(f"{row.path}: "):
+        return f"{_place(row, folder)}: {message}"
+    return f"{row.where}: {message}" if row.where else message

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unmask.datasets import splits
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, DataError, InputError
-from unmask.writing import write_whole
+from unmask.writing import disk_errors, write_whole
 
 FORMAT = 1
 _FOLD = "fold"
@@ -90,7 +90,13 @@ class Split:
         return replace(dataset, splits=names).select(names != splits.UNUSED)
 
     def write(self, path: str | Path) -> None:
-        """Write the file. Raises InputError when the disk does not take it."""
+        """Write the file.
+
+        Raises
+        ------
+        InputError
+            Something else is there already, or the disk does not take it.
+        """
         unique, codes = np.unique(self.names, return_inverse=True)
         packed = base64.b64encode(zlib.compress(codes.astype(np.uint8).tobytes(), 9)).decode("ascii")
         content = {
@@ -100,7 +106,9 @@ class Split:
             "splits": dict(zip(unique.tolist(), np.bincount(codes, minlength=len(unique)).tolist(), strict=True)),
             "rows": textwrap.wrap(packed, 120),
         }
-        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
+        text = json.dumps(content, indent=1) + "\n"
+        if not _holds(Path(path), text):
+            write_whole(Path(path), text)
 
     @staticmethod
     def read(path: str | Path) -> Split:
@@ -133,6 +141,18 @@ class Split:
             return Split(str(content["data"]["sha256"]), np.array(names, dtype=np.str_)[codes], dict(content["method"]))
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error):
             raise DataError(f"{path}: no split file, or a damaged one; make one: unmask data split") from None
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file is there and holds the text; raises InputError where it holds anything else."""
+    with disk_errors(path):
+        if not path.exists():
+            return False
+        if path.read_bytes() != text.encode():
+            raise InputError(
+                f"{path}: is there already and holds something else; name another file, nothing is overwritten"
+            )
+    return True
 
 
 def make_split(

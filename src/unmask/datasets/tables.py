@@ -67,7 +67,7 @@ def _row(path: Path, where: str, cells: Mapping[str, Any], found: Mapping[str, s
         split=split_named(cell("split")) or "Training",
         subject=cell("subject"),
         votes=votes,
-        where=where,
+        where=f"{path.name}, {where}",
     )
 
 

@@ -55,6 +55,15 @@ class Evaluation:
     comparison: Comparison | None = None
     corruptions: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def apart(self) -> dict[str, Any] | None:
+        """Figures without copies of Training; None where no row is left, and for Training itself, which has no other.
+
+        Tables show these; ``figures["deduplicated"]`` is there for Training too.
+        """
+        part: dict[str, Any] | None = self.figures["deduplicated"]
+        return None if self.figures["split"] == "Training" else part
+
     def to_json(self) -> dict[str, Any]:
         """The figures, and beside them everything else."""
         values = dict(self.figures)

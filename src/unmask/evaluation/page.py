@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +135,7 @@ def comparison_parts(comparison: Comparison) -> list[Html]:
 
 def _whole_table(evaluation: Evaluation) -> Html:
     figures = evaluation.figures
-    apart: dict[str, Any] | None = figures["deduplicated"]
+    apart = evaluation.apart
     rows = [["rows", f"{figures['n']:,}", f"{apart['n']:,}" if apart else "-"]]
     for key, name in WHOLE.items():
         interval = evaluation.intervals.get(key)

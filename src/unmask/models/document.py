@@ -7,6 +7,9 @@ from typing import Any
 
 from unmask.models.card import ModelCard
 
+_UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
+_UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
+
 
 def card_markdown(card: ModelCard) -> str:
     """``CARD.md`` of a model: what it is, how it was made, what was measured, where it must not be used."""
@@ -15,8 +18,9 @@ def card_markdown(card: ModelCard) -> str:
         "Reads the expression that a face shows. A score is the probability that most people would label such a face "
         "so; it is not what the person feels.",
         _facts(card),
+        *([_UNCALIBRATED] if card.training.get("held_out_rows") == 0 else []),
         "## Measured",
-        *[_figures(name, figures) for name, figures in card.metrics.items()],
+        *([_figures(name, figures) for name, figures in card.metrics.items()] or [_UNMEASURED]),
         "## Abstention",
         "A face gets scores and no expression when it fails one of these tests, in this order. All can be set.",
         _table(("test", "threshold"), [(key, f"{value:g}") for key, value in _thresholds(card)]),
@@ -47,11 +51,19 @@ def _facts(card: ModelCard) -> str:
         [
             ("input", f"grey face crop, {card.input_size} x {card.input_size} pixels, 0 to 255"),
             ("outputs", heads),
-            *([("network", f"`{card.network}` {dict(card.arguments)}")] if card.network else []),
+            *([("network", ", ".join((f"`{card.network}`", *_words(card.arguments))))] if card.network else []),
             ("parameters", f"{card.parameters:,}"),
             ("multiply-adds a face", f"{card.macs / 1e6:.0f} million"),
         ],
     )
+
+
+def _words(arguments: Mapping[str, Any]) -> list[str]:
+    """Each argument as ``name value``, of a list ``name value value``."""
+    return [
+        f"{name} {' '.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
+        for name, value in arguments.items()
+    ]
 
 
 def _thresholds(card: ModelCard) -> list[tuple[str, float]]:
@@ -71,7 +83,7 @@ def _figures(name: str, figures: Mapping[str, Any]) -> str:
     recall = _table(
         ("class", "rows", "precision", "recall"),
         [
-            (label, f"{values['n']:,}", f"{values['precision']:.3f}", f"{values['recall']:.3f}")
+            (label, f"{values['n']:,}", f"{values['precision']:.3f}", f"{values['recall']:.3f}" if values["n"] else "-")
             for label, values in figures["per_class"].items()
         ],
     )

@@ -78,6 +78,10 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
         text = (folder / "model.json").read_text(encoding="utf-8")
         onnx = (folder / "model.onnx").read_bytes()
     except (OSError, UnicodeDecodeError) as error:
+        if (folder / "model" / "model.json").is_file():
+            raise ModelError(
+                f"{folder}: a run's folder, not a model; name the model in it, {folder / 'model'}"
+            ) from None
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ModelError(f"{folder}: not a model folder ({reason}); expected model.json and model.onnx in it") from None
     return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled)

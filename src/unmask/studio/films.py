@@ -20,6 +20,7 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from unmask import images
 from unmask.errors import InputError, UnmaskError
 from unmask.media import Failure, Frame
 from unmask.media.base import FILM_SUFFIXES
@@ -177,6 +178,10 @@ async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 def _of_film(error: UnmaskError, path: Path, name: str) -> UnmaskError:
     """An error about a temporary file, as one about the film as the client calls it."""
+    with path.open("rb") as file:
+        kind = images.picture_format(file.read(images.SIGNATURE_BYTES))
+    if kind is not None:
+        return InputError(f"{name}: is a picture ({kind}) and no film; send it to /v1/read or /v1/draw")
     return InputError(str(error).replace(str(path), name))
 
 

@@ -79,9 +79,12 @@ class NoneRead(Problem):
 
 
 class ExportBody(_Schema):
-    """Readings, as they came."""
+    """Readings, as they came; the answer of `/v1/read` can be sent as it is."""
 
     readings: list[dict[str, Any]] = Field(description="Objects of `Reading`.", max_length=200_000)
+    failures: list[Failure] = Field(
+        default=[], description="Those of the answer; they do not go into the file.", max_length=200_000
+    )
     labels: list[Expression] | None = Field(
         default=None, description="The columns of scores; those of the first face when left out."
     )

@@ -202,7 +202,7 @@ class TrainConfig:
                 "epochs": (self.epochs >= 1, "1 or more"),
                 "warmup_epochs": (
                     0 <= self.warmup_epochs < self.epochs,
-                    f"0 or more, and fewer than the run's epochs, {self.epochs}",
+                    f"0 or more, and fewer than the run's epochs, {self.epochs}; set epochs and warmup_epochs together",
                 ),
                 "batch_size": (self.batch_size >= 2, "2 or more"),
                 "learning_rate": (self.learning_rate > 0, "more than 0"),
@@ -241,7 +241,10 @@ class TrainConfig:
         if self.patience and not self.holdout:
             raise ConfigError("patience needs held-out rows to watch: set holdout above 0")
         if self.transfer.frozen_epochs >= self.epochs:
-            raise ConfigError(f"transfer.frozen_epochs: expected fewer than the {self.epochs} epochs of the run")
+            raise ConfigError(
+                f"transfer.frozen_epochs = {self.transfer.frozen_epochs}: expected fewer than the run's epochs, "
+                f"{self.epochs}; set epochs and transfer.frozen_epochs together"
+            )
         if self.sam and self.precision == "fp16":
             raise ConfigError("sam and precision = 'fp16' do not go together; choose bf16, fp32 or auto")
 

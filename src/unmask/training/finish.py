@@ -67,6 +67,22 @@ def trained(
     return model
 
 
+def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
+    """What the model of a run will not have, each with the next step; known before the run begins."""
+    config, found = trainer.config, []
+    if not len(trainer.held_rows):
+        found.append(
+            "no row is held out, so that nothing calibrates the scores (temperature 1) or chooses thresholds; set "
+            "holdout above 0, for example 0.05"
+        )
+    if not (dataset.splits == config.measured_split).any():
+        found.append(
+            f"the data has no split '{config.measured_split}', so that nothing measures the model; name another in "
+            "measured_split, or draw one with unmask data split and give it with --split-file"
+        )
+    return found
+
+
 def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
     """Write the network that a finished run keeps as a model folder, calibrated and measured.
 

@@ -36,9 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Load, search, print, write."""
     from unmask.datasets.audit import audit, fixed_rows, require_rows
     from unmask.datasets.audit_page import count_lines, write_audit_page
-    from unmask.datasets.export import write_dataset
+    from unmask.datasets.export import check_place, write_dataset
 
     check_outputs(arguments, {"--report": arguments.report})
+    if arguments.fix:
+        check_place(arguments.fix)
     dataset, code = load(arguments)
     found = audit(dataset, near=not arguments.no_near)
     if arguments.format == "json":

@@ -66,10 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge and list, or carry out."""
     from unmask.datasets.cleaning import check_list, read_suspects
     from unmask.datasets.cleaning_page import write_cleaning_page
+    from unmask.datasets.export import check_place
 
     judge = _by_model(arguments) if arguments.model else _by_folds(arguments) if arguments.config else None
     if judge is not None:
         check_outputs(arguments, {"--out": arguments.out / LIST}, arguments.config)
+    if arguments.apply:
+        check_place(arguments.out)
     dataset, code = load(arguments)
     if arguments.apply:
         _apply(dataset, arguments.apply, arguments.out)
@@ -155,5 +158,6 @@ def _apply(dataset: FaceDataset, decisions: Path, out: Path) -> None:
     write_dataset(decided.dataset, out)
     print(f"{decided.dropped:9,}  dropped")
     print(f"{decided.relabelled:9,}  relabelled")
+    print(f"{decided.kept:9,}  kept")
     print(f"{decided.undecided:9,}  undecided, kept as they are")
     print(f"unmask: {out}: {len(decided.dataset):,} of {len(dataset):,} rows", file=sys.stderr)

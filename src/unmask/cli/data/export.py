@@ -31,8 +31,9 @@ def add_parser(actions: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Load and write."""
-    from unmask.datasets.export import write_dataset
+    from unmask.datasets.export import check_place, write_dataset
 
+    check_place(arguments.out, to=arguments.to)
     dataset, code = load(arguments)
     write_dataset(dataset, arguments.out, to=arguments.to)
     print(f"unmask: {arguments.out}: {len(dataset):,} rows", file=sys.stderr)
