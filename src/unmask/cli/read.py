@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
                 summary=arguments.summary,
                 timeline=arguments.timeline,
                 blur=arguments.blur_faces,
-                roots=[Path(source) for source in arguments.sources if source != STDIN and Path(source).is_dir()],
+                roots=_folders(arguments),
             )
         )
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
@@ -210,6 +210,11 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     return sources
 
 
+def _folders(arguments: argparse.Namespace) -> list[Path]:
+    """The folders among the sources."""
+    return [Path(source) for source in arguments.sources if source != STDIN and Path(source).is_dir()]
+
+
 def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
     """The files that are written, by their options; a folder for --annotate replaces nothing."""
     from unmask.cli.drawing import names_one
@@ -224,12 +229,11 @@ def _tell_films_left_out(arguments: argparse.Namespace) -> None:
     """Say which films stand in the folders that were read: of a folder, pictures alone are read."""
     from unmask.media.expand import films_in
 
-    for source in arguments.sources:
-        films = films_in(Path(source)) if source != STDIN and Path(source).is_dir() else []
-        if films:
+    for folder in _folders(arguments):
+        if films := films_in(folder):
             more = f" and {len(films) - 1} more" if len(films) > 1 else ""
             print(
-                f"unmask: {source}: films are left out of folders; name them to read them: {films[0]}{more}",
+                f"unmask: {folder}: films are left out of folders; name them to read them: {films[0]}{more}",
                 file=sys.stderr,
             )
 
