@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from unmask.networks.base import FaceNetwork, linear_heads, standardise
@@ -66,9 +67,13 @@ class StudyNetwork(FaceNetwork):
     def features(self, pixels: Tensor) -> Tensor:
         """Grey pixels ``(B, 1, 48, 48)`` in 0..255 to the last map ``(B, 256, 1, 1)``."""
         x = standardise(pixels).expand(-1, 3, -1, -1)
-        for layer in (self.block1, self.block2, self.block3, self.block4, self.conv5, self.pool, self.conv6):
+        for layer in (self.block1, self.block2, self.block3, self.block4, self.conv5, self.pool):
             x = layer(x)
-        return x
+        # oneDNN leaves the bf16 gradients of taps that only see padding unwritten (PyTorch 2.13 on a CPU), and what
+        # stood in that memory before would be learned. The layer is too small for its number format to cost time.
+        with torch.autocast(x.device.type, enabled=False):
+            out: Tensor = self.conv6(x.float())
+        return out
 
     def pooled(self, features: Tensor) -> Tensor:
         """``(B, 256, 1, 1)`` to ``(B, 128)``."""
