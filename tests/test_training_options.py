@@ -23,7 +23,7 @@ from unmask.networks import build_network
 from unmask.training import schedules
 from unmask.training.callbacks import tensorboard, together
 from unmask.training.config import Distillation, Transfer, load_config, save_config
-from unmask.training.distil import teacher_shares
+from unmask.training.distil import LiveTeachers, teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
@@ -238,6 +238,37 @@ def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> Non
 
     assert torch.equal(trained(bars, 1.0), trained(wrong, 1.0))
     assert not torch.equal(trained(bars, 0.5), trained(wrong, 0.5))
+
+
+def test_what_live_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
+    """Each batch is told what one of the teachers, runs that need not be finished, sees in the very views."""
+    kept = []
+    for seed in (1, 2):
+        run = Trainer(dataclasses.replace(TINY, seed=seed), bars, tmp_path / f"teacher-{seed}")
+        run.fit(until=1)
+        kept.append(run.kept)
+    sources = tuple(str(tmp_path / f"teacher-{seed}") for seed in (1, 2))
+    config = dataclasses.replace(TINY, distillation=Distillation(sources, live=True, temperature=3.0))
+    student = Trainer(config, bars, tmp_path / "student")
+    generator = student.begin(0)
+    told = set()
+    for _ in range(12):
+        view = student.views(torch.arange(6), generator)
+        with torch.no_grad():
+            said = [torch.softmax(network(view.pixels)["fer2013"] / 3.0, dim=1) for network in kept]
+        same = [torch.allclose(view.taught["fer2013"], answer, atol=1e-5) for answer in said]
+        assert sum(same) == 1
+        told.add(same.index(True))
+    assert told == {0, 1}
+    assert student.fit(until=1) is not None
+    with pytest.raises(ConfigError, match="teacher-1 has no head ferplus; leave it out, or set"):
+        LiveTeachers(
+            sources,
+            ["fer2013", "ferplus"],
+            temperature=1.0,
+            place=lambda network: network,
+            logits=lambda network, pixels: network(pixels),
+        )
 
 
 @pytest.mark.slow

@@ -14,9 +14,7 @@ from unmask.capstone.recipes import recipe
 from unmask.capstone.step import Context
 from unmask.datasets import FaceDataset
 from unmask.evaluation.answers import Answers, answer
-from unmask.models import Classifier, load_model
-from unmask.networks import FaceNetwork, build_network
-from unmask.networks.weights import load_weights
+from unmask.models import Classifier
 from unmask.training.config import TrainConfig
 from unmask.training.finish import trained
 from unmask.training.fit import Trainer
@@ -71,15 +69,6 @@ def own_config(epochs: int, *, seed: int, together: bool, heads: Mapping[str, fl
     if heads is not None:
         changes["heads"] = dict(heads)
     return configured("study_net", changes)
-
-
-def network_of(model: Path) -> FaceNetwork:
-    """The trained network of a model's folder, in evaluation mode."""
-    card = load_model(model).card
-    network = build_network(card.network, heads={h.name: len(h.taxonomy) for h in card.heads}, **card.arguments)
-    load_weights(network, model)
-    network.eval()
-    return network
 
 
 def train(context: Context, config: TrainConfig, dataset: FaceDataset, name: str) -> Run:

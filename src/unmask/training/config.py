@@ -20,6 +20,9 @@ from unmask.training.typed import apply_overrides, build_typed, check_ranges, re
 from unmask.writing import write_whole
 
 OPTIMISERS = ("adamw", "sgd")
+CONFIG = "config.json"
+"""In the folder of a run: its resolved configuration."""
+
 MEMORY_FORMATS = ("auto", "channels_last", "contiguous")
 
 _FROM_0, _BELOW_1, _SHARE = "0 or more", "from 0 to less than 1", "0 to 1"
@@ -66,6 +69,10 @@ class Distillation:
     ----------
     teachers
         Model files or names; several are an ensemble whose probabilities are averaged. None: no distillation.
+    live
+        Ask them during training about each view that the student sees, one teacher drawn for each batch; they are then
+        model folders, or runs that need not be finished, with weights for PyTorch. Without, they are asked once about
+        each picture and its mirror image.
     weight
         Share of the loss that the teachers have; the data has the rest.
     temperature
@@ -73,6 +80,7 @@ class Distillation:
     """
 
     teachers: tuple[str, ...] = ()
+    live: bool = False
     weight: float = 0.5
     temperature: float = 2.0
 

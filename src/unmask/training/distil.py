@@ -1,9 +1,9 @@
-"""What teachers say about the training images: computed once, kept in the run's folder."""
+"""What teachers say: once about each training image, kept in the run's folder, or live about each view."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.errors import ModelError
+from unmask.errors import ConfigError, ModelError
 from unmask.evaluation.views import views_of
 from unmask.expressions import TAXONOMIES, project
 from unmask.models import Classifier, softmax
+from unmask.networks import FaceNetwork
 from unmask.training.checkpoint import load_checkpoint, save_checkpoint
+from unmask.training.trained import trained_network
 
 _VIEWS = 2
 """Each picture and its mirror image are shown to the teachers."""
@@ -72,3 +74,55 @@ def _key(models: Sequence[Classifier], images: NDArray[np.uint8], heads: Sequenc
         digest.update(model.model.onnx)
     digest.update(np.ascontiguousarray(images).tobytes())
     return digest.hexdigest()
+
+
+class LiveTeachers:
+    """Teachers that answer about the views that a student sees, on its device; one of them for each batch.
+
+    A student that hears about each view what a teacher sees in that very view goes on learning from it for longer
+    (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237). Over the
+    batches the answers add up to the ensemble's mean, at the cost of one teacher.
+
+    Parameters
+    ----------
+    sources
+        Model folders, or folders of runs.
+    heads
+        Whose probabilities are wanted.
+    place
+        Brings a network to where the run computes.
+    logits
+        Runs a network on pixels in the number format of the run.
+
+    Raises
+    ------
+    UnmaskError
+        A teacher cannot be loaded.
+    ConfigError
+        A teacher lacks a head.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        heads: Sequence[str],
+        *,
+        temperature: float,
+        place: Callable[[FaceNetwork], FaceNetwork],
+        logits: Callable[[Callable[[Tensor], dict[str, Tensor]], Tensor], dict[str, Tensor]],
+    ) -> None:
+        self.networks = [place(trained_network(source)) for source in sources]
+        for source, network in zip(sources, self.networks, strict=True):
+            if lacking := [head for head in heads if head not in network.classes]:
+                raise ConfigError(
+                    f"distillation.teachers: {source} has no head {', '.join(lacking)}; leave it out, or set "
+                    "distillation.live = false, which projects what another head says"
+                )
+        self.heads, self.temperature, self.logits = tuple(heads), temperature, logits
+
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Probabilities at the temperature for views ``(B, 1, H, W)`` in 0..255: ``(B, classes)`` by head."""
+        drawn = int(torch.randint(len(self.networks), (1,), generator=generator, device=generator.device))
+        said = self.logits(self.networks[drawn], pixels)
+        return {head: torch.softmax(said[head].float() / self.temperature, dim=1) for head in self.heads}

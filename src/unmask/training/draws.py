@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Draws on the generator's device and hands over on ``device``, so that every device sees the same numbers."""
+    """Draws on the generator's device and hands over on ``device``."""
 
     generator: torch.Generator
     device: torch.device

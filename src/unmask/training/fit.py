@@ -17,12 +17,12 @@ from torch.optim.swa_utils import AveragedModel
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, UnmaskError
 from unmask.expressions import TAXONOMIES
-from unmask.networks import build_network
+from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
 from unmask.training import schedules
 from unmask.training.checkpoint import CHECKPOINT, restore_run, save_run
-from unmask.training.config import TrainConfig, save_config
-from unmask.training.distil import teacher_shares
+from unmask.training.config import CONFIG, TrainConfig, save_config
+from unmask.training.distil import LiveTeachers, teacher_shares
 from unmask.training.mixing import mixed
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.parallel import ALONE, Parallel
@@ -83,6 +83,7 @@ class Trainer:
             keep_copies=config.keep_copies,
         )
         self.training = self._targets(rows, list(heads))
+        self.teachers = self._live_teachers(list(heads))
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
         if config.patience and self.held is None:
             raise ConfigError(f"holdout = {config.holdout} of so few rows holds none out, and patience needs some")
@@ -93,7 +94,7 @@ class Trainer:
         if self.initial:
             some = self.training.batch(torch.arange(len(self.training))[:_SETTLING], torch.device("cpu"))
             network.settle(self.initial.fresh, some.pixels)
-        self.network = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.network = self._placed(network)
         self.average = AveragedModel(self.network, multi_avg_fn=running_average(config.ema_decay), use_buffers=True)
         self.optimizer = make_optimiser(self.network, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
@@ -138,7 +139,7 @@ class Trainer:
         if resume and self.checkpoint.exists():
             self.best_, self.history_ = restore_run(self.checkpoint, *self._parts, data=self._data)
         if self.parallel.leads:
-            save_config(self.folder / "config.json", self.config)
+            save_config(self.folder / CONFIG, self.config)
         for epoch in range(len(self.history_), self.config.epochs if until is None else until):
             if self.parallel.agreed(self._patience_is_spent()):
                 break
@@ -157,7 +158,8 @@ class Trainer:
     def begin(self, epoch: int) -> torch.Generator:
         """Make everything ready for an epoch (from 0): what learns, and where its random numbers come from.
 
-        All of them come from the seed and the epoch, so a resumed run draws what an unbroken one would.
+        All of them come from the seed and the epoch, so a resumed run draws what an unbroken one would. They are drawn
+        on the device where that is CUDA, which would wait for a processor else.
         """
         learning = learning_groups(self.config, len(self.network.layer_groups()), epoch)
         freeze(self.network, learning)
@@ -168,7 +170,7 @@ class Trainer:
             self._running, self._learning = self.parallel.wrap(compiled, self.device), learning
         seed = self.config.seed * 100_003 + epoch
         torch.manual_seed(seed + 7919 * self.parallel.rank)
-        return torch.Generator().manual_seed(seed)
+        return torch.Generator(self.device if self.device.type == "cuda" else "cpu").manual_seed(seed)
 
     def batches(self, generator: torch.Generator) -> Sequence[Tensor]:
         """The rows of each batch of one epoch; a last batch too small for norms is left out."""
@@ -180,7 +182,8 @@ class Trainer:
         """New views of some rows with their targets."""
         batch = self.training.batch(rows, self.device)
         pixels = self.config.augmentation(batch.pixels, generator)
-        return mixed(replace(batch, pixels=pixels), generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
+        view = mixed(replace(batch, pixels=pixels), generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
+        return view if self.teachers is None else replace(view, taught=self.teachers(view.pixels, generator))
 
     def step(self, batch: Batch) -> float:
         """Learn from one batch, and return its loss; when that is not finite, nothing is learned."""
@@ -234,10 +237,9 @@ class Trainer:
         set_rate(self.optimizer, rate, schedules.cycled_momentum(step, steps, warmup) if cycles else None)
         return rate
 
-    def _logits(self, network: nn.Module, pixels: Tensor) -> dict[str, Tensor]:
+    def _logits(self, network: Callable[[Tensor], dict[str, Tensor]], pixels: Tensor) -> dict[str, Tensor]:
         with autocast(self.device, self.precision):
-            logits: dict[str, Tensor] = network(pixels.contiguous(memory_format=self.memory_format))
-        return logits
+            return network(pixels.contiguous(memory_format=self.memory_format))
 
     def _loss(self, logits: dict[str, Tensor], batch: Batch) -> Tensor:
         losses = []
@@ -267,10 +269,27 @@ class Trainer:
         count = len(self.held)
         return {"holdout_loss": total / count} | {f"holdout_{head}": hits / count for head, hits in right.items()}
 
+    def _placed(self, network: FaceNetwork) -> FaceNetwork:
+        """The network on the run's device, its weights in the run's memory format."""
+        placed: FaceNetwork = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        return placed
+
+    def _live_teachers(self, heads: list[str]) -> LiveTeachers | None:
+        distillation = self.config.distillation
+        if not (distillation.live and distillation.teachers):
+            return None
+        return LiveTeachers(
+            distillation.teachers,
+            heads,
+            temperature=distillation.temperature,
+            place=self._placed,
+            logits=self._logits,
+        )
+
     def _targets(self, rows: FaceDataset, heads: list[str]) -> Targets:
         targets = make_targets(rows, heads, label_smoothing=self.config.label_smoothing)
         distillation = self.config.distillation
-        if distillation.teachers:
+        if distillation.teachers and not distillation.live:
             taught = teacher_shares(
                 distillation.teachers,
                 rows.images,

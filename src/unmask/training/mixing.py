@@ -21,7 +21,7 @@ def mixed(batch: Batch, generator: torch.Generator, *, mixup: float, cutmix: flo
     if not (mixup or cutmix):
         return batch
     draws = Draws(generator, batch.pixels.device)
-    other = torch.randperm(len(batch.pixels), generator=generator)
+    other = torch.randperm(len(batch.pixels), generator=generator, device=generator.device).to(batch.pixels.device)
     blend = bool(mixup) and (not cutmix or bool(draws.chance(1, 0.5)))
     kept = _beta(mixup if blend else cutmix, len(batch.pixels), generator).to(batch.pixels.device)
     if blend:
@@ -45,7 +45,7 @@ def _weighted(first: Tensor, second: Tensor, kept: Tensor) -> Tensor:
 
 def _beta(parameter: float, batch: int, generator: torch.Generator) -> Tensor:
     # PyTorch's Beta distribution takes no generator; NumPy's does, seeded by ours.
-    seed = int(torch.randint(2**62, (1,), generator=generator))
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
     return torch.from_numpy(np.random.default_rng(seed).beta(parameter, parameter, batch).astype(np.float32))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from unmask.capstone import lessons
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import network_of
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
 from unmask.explain import Explanation, explain, open_network
@@ -17,6 +16,7 @@ from unmask.explain.page import heat_picture, png
 from unmask.expressions import FER2013, Expression
 from unmask.models import Classifier
 from unmask.networks.study import StudyNetwork
+from unmask.training.trained import trained_network
 
 BLOCKS = ("block1.1", "block2.1", "block3.1", "block4.1")
 """The study's four feature blocks."""
@@ -58,7 +58,7 @@ def run(context: Context) -> Result:
     filters = filter_mosaic(explanation.filters)
     caption = "The first convolution's eight kernels, in one scale: orange above 0, blue below."
     context.keep(result, "filters.png", png(filters), caption, width=480)
-    network = network_of(model)
+    network = trained_network(model)
     assert isinstance(network, StudyNetwork)
     _lessons(context, result, network, held, mean)
     return result

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import network_of, own_config
+from unmask.capstone.training import own_config
 from unmask.datasets.splits import eighty_twenty
 from unmask.models import Classifier, load_model, save_archive, save_folder
 from unmask.training.fit import Trainer
+from unmask.training.trained import trained_network
 
 FACES = 512
 
@@ -28,7 +29,7 @@ def run(context: Context) -> Result:
     trainer = Trainer(own_config(budget.epochs, seed=seed, together=False), split, model.parent, device=context.device)
     trainer.fit(resume=True)  # at its end already: only reads the checkpoint
     in_memory = _logits(trainer.kept.to("cpu"), faces)
-    result.value("saving.weights", _difference(in_memory, _logits(network_of(model), faces)))
+    result.value("saving.weights", _difference(in_memory, _logits(trained_network(model), faces)))
 
     loaded = load_model(model)
     save_folder(context.folder / "again", loaded.card, loaded.onnx)
