@@ -136,7 +136,7 @@ def main() -> int:
     parser.add_argument("wheel", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--ferplus", type=Path, help="FER+'s votes, to measure against their majority too")
-    parser.add_argument("--models", nargs="+", default=["nano", "small"])
+    parser.add_argument("--models", nargs="+", default=["nano", "small", "base"])
     parser.add_argument("--runs", type=int, default=300)
     arguments = parser.parse_args()
 

@@ -36,7 +36,7 @@ def test_cards_are_generated(name: str) -> None:
 
 def test_cards_hold_no_code() -> None:
     """A network's arguments stand in its card as words."""
-    assert "| network | `resnet`, widths 24 48 96 128, blocks 0 2 2 2, dropout 0.2 |" in card_markdown(
+    assert "| network | `resnet`, widths 32 48 96 128, blocks 0 2 2 2, dropout 0.1 |" in card_markdown(
         load_model("small").card
     )
 

@@ -25,7 +25,10 @@ def card_markdown(card: ModelCard) -> str:
         "A face gets scores and no expression when it fails one of these tests, in this order. All can be set.",
         _table(("test", "threshold"), [(key, f"{value:g}") for key, value in _thresholds(card)]),
         "## Training",
-        _table(("what", "value"), [(key, f"`{value}`") for key, value in card.training.items() if key != "config"]),
+        _table(
+            ("what", "value"),
+            [(key, f"`{value}`") for key, value in card.training.items() if key != "config" and value != ""],
+        ),
         "## Limits and uses out of scope",
         "- FER2013's pictures were gathered by web search and are mostly of posed, frontal, well lit faces; groups are "
         "not represented evenly, and the labels of fear, disgust and contempt are few and noisy.\n"

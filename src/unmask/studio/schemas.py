@@ -205,7 +205,7 @@ EXAMPLE_READING: dict[str, Any] = {
     "time_s": None,
     "width": 512,
     "height": 512,
-    "model": "small@1.1.0",
+    "model": "small@2.0.0",
     "faces": [
         {
             "box": [174.2, 65.1, 281.9, 206.4],

@@ -147,8 +147,10 @@ def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> Mod
 def _licence(trainer: Trainer, dataset: FaceDataset) -> str:
     votes = ", with the votes of FER+ (MIT)" if "ferplus" in trainer.config.heads and dataset.votes is not None else ""
     started = f"; started from {Path(trainer.config.initial).name}, whose terms apply" if trainer.initial else ""
+    names = _teachers(trainer.config)
+    taught = f"; taught by {', '.join(names)}" if names else ""
     terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
-    return f"MIT; trained on {dataset.name}{terms}{votes}{started}"
+    return f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}"
 
 
 def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
@@ -163,10 +165,16 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
         "rows": len(trainer.training.images),
         "held_out_rows": len(trainer.held_rows),
         "epochs": len(trainer.history_),
+        "planned_epochs": config.epochs,
         "seed": config.seed,
         "initial": "" if trainer.initial is None else Path(trainer.initial.source).name,
+        "teachers": ", ".join(_teachers(config)),
         "config": config.to_json(),
     }
+
+
+def _teachers(config: TrainConfig) -> list[str]:
+    return [Path(teacher).name for teacher in config.distillation.teachers]
 
 
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:

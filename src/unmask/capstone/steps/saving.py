@@ -28,7 +28,9 @@ def run(context: Context) -> Result:
 
     trainer = Trainer(own_config(budget.epochs, seed=seed, together=False), split, model.parent, device=context.device)
     trainer.fit(resume=True)  # at its end already: only reads the checkpoint
-    in_memory = _logits(trainer.kept.to("cpu"), faces)
+    # As weights are read back; another order in memory takes other kernels, which round otherwise.
+    kept = trainer.kept.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    in_memory = _logits(kept, faces)
     result.value("saving.weights", _difference(in_memory, _logits(trained_network(model), faces)))
 
     loaded = load_model(model)
