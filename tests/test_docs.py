@@ -35,10 +35,11 @@ def test_cards_are_generated(name: str) -> None:
 
 
 def test_cards_hold_no_code() -> None:
-    """A network's arguments stand in its card as words."""
-    assert "| network | `resnet`, widths 32 48 96 128, blocks 0 2 2 2, dropout 0.1 |" in card_markdown(
-        load_model("small").card
-    )
+    """A network's arguments, and what it mistakes most often, stand in its card as words."""
+    text = card_markdown(load_model("small").card)
+    assert "| network | `resnet`, widths 32 48 96 128, blocks 0 2 2 2, dropout 0.1 |" in text
+    assert "Most often mistaken: sad as neutral (80), neutral as sad (78)" in text
+    assert "| fear | 3 | 0 | 16 | 5 | 2 | 0 | 36 | 0 |" in text
 
 
 def test_readme_figures_are_the_cards() -> None:

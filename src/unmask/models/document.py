@@ -8,6 +8,9 @@ from typing import Any
 from unmask.models.card import ModelCard
 
 _UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
+_PAIRS = 5
+"""Mistakes that are named in words."""
+
 _UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
 
 
@@ -90,4 +93,13 @@ def _figures(name: str, figures: Mapping[str, Any]) -> str:
             for label, values in figures["per_class"].items()
         ],
     )
-    return f"### {name}\n\n{_table(header, rows)}\n\n{recall}"
+    labels = [str(label) for label in figures["labels"]]
+    confusion = _table(
+        ("actual \\ predicted", *labels),
+        [(label, *(f"{n:,}" for n in counts)) for label, counts in zip(labels, figures["confusion"], strict=True)],
+    )
+    pairs = ", ".join(
+        f"{pair['actual']} as {pair['predicted']} ({pair['count']:,})" for pair in figures["most_confused"][:_PAIRS]
+    )
+    tables = "\n\n".join([_table(header, rows), recall, confusion])
+    return f"### {name}\n\n{tables}" + (f"\n\nMost often mistaken: {pairs}." if pairs else "")
