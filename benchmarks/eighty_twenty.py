@@ -5,7 +5,7 @@ training images; ``--copies together`` keeps all copies of an image on one side.
 out, the history and the figures go to RESULTS; the weights stay in the run's folder, from which a stopped run goes on.
 
 usage: python benchmarks/eighty_twenty.py RECIPE.toml FER2013.csv --copies together --out RUN --results RESULTS
-                                          [--set KEY=VALUE] [--threads N]
+                                          [--set KEY=VALUE] [--device DEVICE] [--threads N]
 """
 
 from __future__ import annotations

@@ -324,3 +324,22 @@ def test_cached_weights_are_taken(data_folder: Path, tmp_path: Path, monkeypatch
     cached.parent.mkdir(parents=True)
     cached.symlink_to(data_folder / "weights" / "mobilenet_v2-b0353104.pth")
     assert find_weights("mobilenet_v2-imagenet") == cached
+
+
+def test_dead_taps_learn_nothing_in_bf16() -> None:
+    """What only ever sees padding has no gradient, also where a convolution in bf16 would leave it unwritten."""
+    network = build_network("study", heads={"fer2013": 7}).train()
+    convolution = network.get_submodule("conv6.0")
+    alive = torch.zeros(3, 3, dtype=torch.bool)
+    alive[1, 1] = True
+    for _ in range(4):
+        torch.full((2_000_000,), 1e9)  # memory that comes back with something in it
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.rand(16, 1, 48, 48) * 255)["fer2013"]
+        logits.square().sum().backward()
+        gradient = convolution.weight.grad
+        assert isinstance(gradient, torch.Tensor)
+        assert torch.isfinite(gradient).all()
+        assert not gradient[:, :, ~alive].any()
+        assert gradient[:, :, alive].any()

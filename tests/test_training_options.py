@@ -261,6 +261,10 @@ def test_what_live_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
         told.add(same.index(True))
     assert told == {0, 1}
     assert student.fit(until=1) is not None
+    for missing, what in (("small", "holds no weights.safetensors"), ("runs/none", "neither a known name nor a file")):
+        distillation = Distillation((missing,), live=True)
+        with pytest.raises(ConfigError, match=rf"distillation.teachers: .*{what}.* train it first; or set"):
+            Trainer(dataclasses.replace(TINY, distillation=distillation), bars, tmp_path / "none")
     with pytest.raises(ConfigError, match="teacher-1 has no head ferplus; leave it out, or set"):
         LiveTeachers(
             sources,

@@ -20,12 +20,20 @@ from unmask.errors import ConfigError, DataError, suggest
 STEPS: tuple[Step, ...] = (
     Step("data", "The data", data.run, files=("votes",)),
     Step("classical", "Classical models", classical.run),
-    Step("vgg19", "VGG-19, by transfer", vgg19.run, files=("weights",)),
-    Step("own", "The study's own network", own.run),
+    Step("vgg19", "VGG-19, by transfer", vgg19.run, files=("weights",), recipes=("vgg19",)),
+    Step("own", "The study's own network", own.run, version=2, recipes=("study_net",)),
     Step("inside", "Looking inside", inside.run, needs=("own",)),
     Step("saving", "Saving the model", saving.run, needs=("own",)),
-    Step("suspects", "Cleaning?", suspects.run, needs=("own",), files=("votes",)),
-    Step("future", "Future work", future.run, needs=("own",), files=("votes", "imagenet", "faces", "film")),
+    Step("suspects", "Cleaning?", suspects.run, needs=("own",), files=("votes",), recipes=("study_net",)),
+    Step(
+        "future",
+        "Future work",
+        future.run,
+        needs=("own",),
+        files=("votes", "imagenet", "faces", "film"),
+        recipes=("study_net", "mobilenet_imagenet", "mobilenet_face", "mobilenet_scratch"),
+        models=("small",),
+    ),
 )
 """In the order of the study."""
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from unmask.capstone.budgets import Budget
 from unmask.capstone.inputs import Inputs
+from unmask.capstone.recipes import recipe
 from unmask.datasets import FaceDataset
+from unmask.models import load_model
 from unmask.writing import write_whole
 
 if TYPE_CHECKING:
@@ -164,6 +166,10 @@ class Step:
         Names of the steps whose results it uses.
     files
         Names of the :class:`Inputs` that it uses.
+    recipes
+        Names of the recipes that it trains with.
+    models
+        Names of the models inside the package that it measures.
     """
 
     name: str
@@ -172,6 +178,8 @@ class Step:
     version: int = 1
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     def key(self, dataset: FaceDataset, inputs: Inputs, budget: Budget, keys: Mapping[str, str], device: str) -> str:
         """Checksum of everything that decides the result."""
@@ -181,6 +189,8 @@ class Step:
             "data": dataset.checksum,
             "rows": len(dataset),
             "files": {name: inputs.checksum(name) for name in self.files},
+            "recipes": [hashlib.sha256(recipe(f"{name}.toml").read_bytes()).hexdigest() for name in self.recipes],
+            "models": [load_model(name).card.identity for name in self.models],
             "budget": {"name": budget.name, **budget.of(self.name)},
             "needs": {name: keys[name] for name in self.needs},
             "device": device,

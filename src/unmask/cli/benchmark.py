@@ -21,7 +21,7 @@ def add_parser(verbs: Any) -> None:
         "each detector. Close other programs first.",
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photographs to read")
-    parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: small, inside the package")
     parser.add_argument("--runs", type=whole(1), default=30, help="of each measurement; the median counts")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(run=run)

@@ -61,7 +61,7 @@ def add_parser(verbs: Any) -> None:
         "--report", type=Path, metavar="FILE.html", help="write a page with all pictures, films and scores"
     )
     parser.add_argument("--blur-faces", action="store_true", help="blur the faces in everything that is drawn")
-    parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: small, inside the package")
     parser.add_argument("--head", metavar="NAME", help="which output of the model to read, for example fer2013")
     parser.add_argument(
         "--detector", metavar="NAME", help="mtcnn, yunet or whole (default: yunet once fetched, else mtcnn)"

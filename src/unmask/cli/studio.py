@@ -40,7 +40,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name it may be called by"
     )
-    parser.add_argument("--model", metavar="NAME|FILE", help="default: the model inside the package")
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: small, inside the package")
     parser.add_argument(
         "--detector", metavar="NAME", help="mtcnn, yunet or whole (default: yunet once fetched, else mtcnn)"
     )

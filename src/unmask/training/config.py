@@ -92,6 +92,8 @@ class Distillation:
                 "temperature": (0 < self.temperature <= 100, "more than 0 and at most 100"),
             },
         )
+        if self.live and not self.teachers:
+            raise ConfigError("distillation.live = true asks nobody: name distillation.teachers, or set it false")
 
 
 @dataclass(frozen=True, slots=True)

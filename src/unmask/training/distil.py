@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.errors import ConfigError, ModelError
+from unmask.errors import ConfigError, ModelError, UnmaskError
 from unmask.evaluation.views import views_of
 from unmask.expressions import TAXONOMIES, project
 from unmask.models import Classifier, softmax
@@ -81,7 +81,7 @@ class LiveTeachers:
 
     A student that hears about each view what a teacher sees in that very view goes on learning from it for longer
     (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237). Over the
-    batches the answers add up to the ensemble's mean, at the cost of one teacher.
+    batches the answers average out to the ensemble's mean, at the cost of one teacher.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ class LiveTeachers:
         Model folders, or folders of runs.
     heads
         Whose probabilities are wanted.
+    temperature
+        By which the teachers' logits are divided.
     place
         Brings a network to where the run computes.
     logits
@@ -96,10 +98,8 @@ class LiveTeachers:
 
     Raises
     ------
-    UnmaskError
-        A teacher cannot be loaded.
     ConfigError
-        A teacher lacks a head.
+        A teacher cannot be loaded, or lacks a head.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class LiveTeachers:
         place: Callable[[FaceNetwork], FaceNetwork],
         logits: Callable[[Callable[[Tensor], dict[str, Tensor]], Tensor], dict[str, Tensor]],
     ) -> None:
-        self.networks = [place(trained_network(source)) for source in sources]
+        self.networks = [place(_teacher(source)) for source in sources]
         for source, network in zip(sources, self.networks, strict=True):
             if lacking := [head for head in heads if head not in network.classes]:
                 raise ConfigError(
                     f"distillation.teachers: {source} has no head {', '.join(lacking)}; leave it out, or set "
-                    "distillation.live = false, which projects what another head says"
+                    f"distillation.live = false and name {source}/model, which projects what another head says"
                 )
         self.heads, self.temperature, self.logits = tuple(heads), temperature, logits
 
@@ -126,3 +126,13 @@ class LiveTeachers:
         drawn = int(torch.randint(len(self.networks), (1,), generator=generator, device=generator.device))
         said = self.logits(self.networks[drawn], pixels)
         return {head: torch.softmax(said[head].float() / self.temperature, dim=1) for head in self.heads}
+
+
+def _teacher(source: str) -> FaceNetwork:
+    try:
+        return trained_network(source)
+    except UnmaskError as error:
+        raise ConfigError(
+            f"distillation.teachers: {error}. A live teacher is the folder of a run, or of a model with weights for "
+            f"PyTorch: train it first; or set distillation.live = false and name a model, for a run {source}/model"
+        ) from None

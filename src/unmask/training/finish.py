@@ -22,7 +22,7 @@ from unmask.models import Classifier, Head, ModelCard, ModelFile
 from unmask.models.file import WEIGHTS_FILE
 from unmask.models.graph import count_macs
 from unmask.training.checkpoint import CHECKPOINT, check_run
-from unmask.training.config import TrainConfig
+from unmask.training.config import CONFIG, TrainConfig, load_config
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
@@ -148,7 +148,7 @@ def _licence(trainer: Trainer, dataset: FaceDataset) -> str:
     votes = ", with the votes of FER+ (MIT)" if "ferplus" in trainer.config.heads and dataset.votes is not None else ""
     started = f"; started from {Path(trainer.config.initial).name}, whose terms apply" if trainer.initial else ""
     names = _teachers(trainer.config)
-    taught = f"; taught by {', '.join(names)}" if names else ""
+    taught = f"; taught by {'; '.join(names)}" if names else ""
     terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
     return f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}"
 
@@ -168,13 +168,20 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
         "planned_epochs": config.epochs,
         "seed": config.seed,
         "initial": "" if trainer.initial is None else Path(trainer.initial.source).name,
-        "teachers": ", ".join(_teachers(config)),
+        "teachers": "; ".join(_teachers(config)),
         "config": config.to_json(),
     }
 
 
 def _teachers(config: TrainConfig) -> list[str]:
-    return [Path(teacher).name for teacher in config.distillation.teachers]
+    """Names of the teachers, those of their runs where they come from runs, and what these started from."""
+    told = []
+    for teacher in config.distillation.teachers:
+        path = Path(teacher)
+        run = path.parent if path.name == "model" and path.parent.name else path
+        initial = load_config(run / CONFIG).initial if (run / CONFIG).is_file() else ""
+        told.append(f"{run.name}, started from {Path(initial).name}" if initial else run.name)
+    return told
 
 
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:

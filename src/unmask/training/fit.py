@@ -159,7 +159,7 @@ class Trainer:
         """Make everything ready for an epoch (from 0): what learns, and where its random numbers come from.
 
         All of them come from the seed and the epoch, so a resumed run draws what an unbroken one would. They are drawn
-        on the device where that is CUDA, which would wait for a processor else.
+        on the device where that is CUDA, which would otherwise wait for the processor.
         """
         learning = learning_groups(self.config, len(self.network.layer_groups()), epoch)
         freeze(self.network, learning)
@@ -174,6 +174,8 @@ class Trainer:
 
     def batches(self, generator: torch.Generator) -> Sequence[Tensor]:
         """The rows of each batch of one epoch; a last batch too small for norms is left out."""
+        if generator.device.type != "cpu":  # on a CPU the order is the same on every host
+            generator = torch.Generator().manual_seed(generator.initial_seed())
         order = epoch_order(self.training, self.config.balanced_sampling, generator)
         batches: tuple[Tensor, ...] = order.split(self.config.batch_size)
         return batches[:-1] if len(batches) > 1 and len(batches[-1]) < 2 * self.parallel.world else batches
@@ -276,7 +278,7 @@ class Trainer:
 
     def _live_teachers(self, heads: list[str]) -> LiveTeachers | None:
         distillation = self.config.distillation
-        if not (distillation.live and distillation.teachers):
+        if not distillation.live:
             return None
         return LiveTeachers(
             distillation.teachers,

@@ -136,9 +136,9 @@ def weighted_by_class(targets: Targets, power: float) -> Targets:
 def epoch_order(targets: Targets, power: float, generator: torch.Generator) -> Tensor:
     """The rows of one epoch in random order, ``(N,)``; with a power above 0, rare classes are drawn more often."""
     if not power:
-        return torch.randperm(len(targets), generator=generator, device=generator.device).cpu()
-    odds = next(iter(class_factors(targets, power).values())).to(generator.device)
-    return torch.multinomial(odds, len(targets), replacement=True, generator=generator).cpu()
+        return torch.randperm(len(targets), generator=generator)
+    odds = next(iter(class_factors(targets, power).values()))
+    return torch.multinomial(odds, len(targets), replacement=True, generator=generator)
 
 
 def soft_cross_entropy(logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:

@@ -89,7 +89,8 @@ def _small(kept: Kept) -> list[Html]:
             ]
         )
     words = (
-        "The model inside the package, a small residual network that learned from votes and labels together, on "
+        "The default model inside the package, a small residual network that learned from votes, labels and four "
+        "larger networks, on "
         f"{small['figures']['n']:,} rows of PublicTest that neither has learned from: "
         f"{per_cent(small['figures']['accuracy'])}, {per_cent(small['deduplicated'])} without copies."
     )
