@@ -15,7 +15,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from skimage import feature
+
+try:
+    from skimage import feature
+except ModuleNotFoundError:
+    sys.exit("lbp_speed: scikit-image is not installed; pip install scikit-image")
 
 from unmask.classical.lbp import lbp_images
 

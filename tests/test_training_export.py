@@ -195,5 +195,5 @@ def test_licence_names_where_weights_came_from(trained: tuple[Trainer, FaceDatas
     second = Trainer(config, data, tmp_path)
     second.fit()
     card = finish(second, data, tmp_path / "model")
-    assert card.training["initial"] == "weights.safetensors"
-    assert "started from model, whose terms apply" in card.licence
+    assert card.training["initial"] == folder.name
+    assert f"started from {folder.name}, whose terms apply" in card.licence

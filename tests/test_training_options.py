@@ -260,12 +260,25 @@ def test_what_live_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
         assert sum(same) == 1
         told.add(same.index(True))
     assert told == {0, 1}
-    assert student.fit(until=1) is not None
+    student.fit(until=1)
+    other = Trainer(dataclasses.replace(TINY, seed=3), bars, tmp_path / "teacher-3")
+    other.fit(until=1)
+    kept_aside = (tmp_path / "teacher-1").rename(tmp_path / "aside")
+    (tmp_path / "teacher-3").rename(tmp_path / "teacher-1")
+    with pytest.raises(ConfigError, match="learned from teachers with other weights; restore them"):
+        Trainer(config, bars, tmp_path / "student").fit(resume=True)
+    (tmp_path / "teacher-1").rename(tmp_path / "teacher-3")
+    kept_aside.rename(tmp_path / "teacher-1")
+    Trainer(config, bars, tmp_path / "student").fit(resume=True)
+    for seed in (1, 2):
+        (tmp_path / f"teacher-{seed}").rename(tmp_path / f"gone-{seed}")
+    Trainer(config, bars, tmp_path / "student").fit(resume=True)  # at its end: nobody is asked
+    sources = tuple(str(tmp_path / f"gone-{seed}") for seed in (1, 2))
     for missing, what in (("small", "holds no weights.safetensors"), ("runs/none", "neither a known name nor a file")):
         distillation = Distillation((missing,), live=True)
         with pytest.raises(ConfigError, match=rf"distillation.teachers: .*{what}.* train it first; or set"):
-            Trainer(dataclasses.replace(TINY, distillation=distillation), bars, tmp_path / "none")
-    with pytest.raises(ConfigError, match="teacher-1 has no head ferplus; leave it out, or set"):
+            Trainer(dataclasses.replace(TINY, distillation=distillation), bars, tmp_path / what).fit(until=1)
+    with pytest.raises(ConfigError, match="gone-1 has no head ferplus; leave it out, or set"):
         LiveTeachers(
             sources,
             ["fer2013", "ferplus"],

@@ -280,14 +280,14 @@ def abstention(quality: Quality, probs: NDArray[np.float64], thresholds: Thresho
 
 
 def load(
-    name_or_path: str | Path | None = None,
+    model: str | Path | None = None,
     *,
     detector: str | None = None,
     head: str | None = None,
     thresholds: Thresholds | None = None,
     threads: int = 1,
 ) -> Reader:
-    """A reader with a model (by name, folder or archive; None is the one inside the package) and a detector (by name).
+    """A reader with a model (by name, folder or archive; None is ``small``) and a detector (by name).
 
     Parameters
     ----------
@@ -305,14 +305,14 @@ def load(
     """
     if threads < 1:
         raise ConfigError(f"threads {threads}: expected at least 1")
-    classifier = Classifier.load(name_or_path, threads=threads)
+    classifier = Classifier.load(model, threads=threads)
     return Reader(classifier, build_detector(detector, threads=threads), head=head, thresholds=thresholds)
 
 
-def read(source: Source | Iterable[Source], *, workers: int = 1) -> list[Reading]:
-    """Everything in one line: the readings of one source or many with the model inside the package.
+def read(source: Source | Iterable[Source], *, model: str | Path | None = None, workers: int = 1) -> list[Reading]:
+    """Everything in one line: the readings of one source or many, with a model as :func:`load` takes it.
 
     >>> unmask.read("photo.jpg")[0].faces[0].expression             # doctest: +SKIP
     <Expression.HAPPY: 'happy'>
     """
-    return list(load().read(source, workers=workers))
+    return list(load(model).read(source, workers=workers))

@@ -95,6 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset, code = load(arguments)
+    for classifier in (*classifiers, *against):
+        if classifier.card.has_learned(dataset.checksum, arguments.split):
+            print(
+                f"unmask: {classifier.card.identity} has learned from rows of '{arguments.split}' of this data: its "
+                "figures on them say little of others; name another split",
+                file=sys.stderr,
+            )
     evaluation = _measure(arguments, dataset, classifiers, against)
     shown = json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation)
     print(shown, flush=True)  # what was measured, even if the disk refuses the page

@@ -134,6 +134,11 @@ class ModelCard:
         """``name@version``."""
         return f"{self.name}@{self.version}"
 
+    def has_learned(self, checksum: str, split: str) -> bool:
+        """Whether the model was trained on this split of the data set with this checksum, as far as the card says."""
+        facts = self.training
+        return facts.get("sha256") == checksum and str(facts.get("split", "")).partition(",")[0] == split
+
     def head(self, name: str | None = None) -> Head:
         """The head of this name, or the first. Raises UnknownModelError with the known names."""
         if name is None:

@@ -82,6 +82,8 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
             raise ModelError(
                 f"{folder}: a run's folder, not a model; name the model in it, {folder / 'model'}"
             ) from None
+        if (folder / "checkpoint.safetensors").is_file():
+            raise ModelError(f"{folder}: a run that is not finished; unmask train --resume makes its model") from None
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ModelError(f"{folder}: not a model folder ({reason}); expected model.json and model.onnx in it") from None
     return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled)

@@ -62,10 +62,13 @@ def save_run(
     scaler: torch.amp.GradScaler,
     *,
     data: str,
+    teachers: str,
     best: Mapping[str, Tensor],
     history: list[dict[str, Any]],
 ) -> None:
-    """Write everything from which a run goes on; ``data`` is the fingerprint of the data set.
+    """Write everything from which a run goes on.
+
+    ``data`` is the fingerprint of the data set, ``teachers`` the checksum of those that answer live.
 
     Raises InputError as :func:`save_checkpoint` does.
     """
@@ -81,7 +84,13 @@ def save_run(
         | pack("best", best)
         | pack("optimizer", moments)
     )
-    state = {"config": config.to_json(), "data": data, "history": history, "scaler": scaler.state_dict()}
+    state = {
+        "config": config.to_json(),
+        "data": data,
+        "history": history,
+        "scaler": scaler.state_dict(),
+        "teachers": teachers,
+    }
     save_checkpoint(path, tensors, state)
 
 
@@ -94,8 +103,8 @@ def restore_run(
     scaler: torch.amp.GradScaler,
     *,
     data: str,
-) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """Fill all parts of a run from its checkpoint, and return the best weights and the history.
+) -> tuple[dict[str, Tensor], list[dict[str, Any]], str]:
+    """Fill all parts of a run from its checkpoint, and return the best weights, the history and the teachers' checksum.
 
     Raises
     ------
@@ -110,7 +119,7 @@ def restore_run(
     average.load_state_dict(unpack("average", tensors))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": _moments(path, network, optimizer, tensors)})
     scaler.load_state_dict(state["scaler"])
-    return unpack("best", tensors), state["history"]
+    return unpack("best", tensors), state["history"], state.get("teachers", "")
 
 
 def check_run(path: Path, config: TrainConfig, *, data: str) -> None:

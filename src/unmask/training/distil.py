@@ -96,6 +96,8 @@ class LiveTeachers:
     logits
         Runs a network on pixels in the number format of the run.
 
+    ``checksum`` is that of all their weights.
+
     Raises
     ------
     ConfigError
@@ -112,6 +114,10 @@ class LiveTeachers:
         logits: Callable[[Callable[[Tensor], dict[str, Tensor]], Tensor], dict[str, Tensor]],
     ) -> None:
         self.networks = [place(_teacher(source)) for source in sources]
+        digest = hashlib.sha256()
+        for tensor in (tensor for network in self.networks for tensor in network.state_dict().values()):
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        self.checksum = digest.hexdigest()
         for source, network in zip(sources, self.networks, strict=True):
             if lacking := [head for head in heads if head not in network.classes]:
                 raise ConfigError(
@@ -134,5 +140,5 @@ def _teacher(source: str) -> FaceNetwork:
     except UnmaskError as error:
         raise ConfigError(
             f"distillation.teachers: {error}. A live teacher is the folder of a run, or of a model with weights for "
-            f"PyTorch: train it first; or set distillation.live = false and name a model, for a run {source}/model"
+            "PyTorch: train it first; or set distillation.live = false, which takes any model, also of the package"
         ) from None

@@ -22,11 +22,15 @@ from unmask.models import Classifier, Head, ModelCard, ModelFile
 from unmask.models.file import WEIGHTS_FILE
 from unmask.models.graph import count_macs
 from unmask.training.checkpoint import CHECKPOINT, check_run
-from unmask.training.config import CONFIG, TrainConfig, load_config
+from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
+from unmask.training.trained import origin
 from unmask.writing import write_whole
+
+_FEW = 200
+"""Held-out rows below which temperature and thresholds are largely chance."""
 
 
 def trained(
@@ -74,6 +78,11 @@ def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
         found.append(
             "no row is held out, so that nothing calibrates the scores (temperature 1) or chooses thresholds; set "
             "holdout above 0, for example 0.05"
+        )
+    elif len(trainer.held_rows) < _FEW:
+        found.append(
+            f"{len(trainer.held_rows)} held-out rows are few to calibrate scores and choose thresholds on; set holdout "
+            "higher, or use more data"
         )
     if not (dataset.splits == config.measured_split).any():
         found.append(
@@ -146,9 +155,9 @@ def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> Mod
 
 def _licence(trainer: Trainer, dataset: FaceDataset) -> str:
     votes = ", with the votes of FER+ (MIT)" if "ferplus" in trainer.config.heads and dataset.votes is not None else ""
-    started = f"; started from {Path(trainer.config.initial).name}, whose terms apply" if trainer.initial else ""
-    names = _teachers(trainer.config)
-    taught = f"; taught by {'; '.join(names)}" if names else ""
+    started = f"; started from {origin(trainer.config.initial)}, whose terms apply" if trainer.initial else ""
+    teachers = _teachers(trainer.config)
+    taught = f"; taught by {teachers}" if teachers else ""
     terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
     return f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}"
 
@@ -167,21 +176,14 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
         "epochs": len(trainer.history_),
         "planned_epochs": config.epochs,
         "seed": config.seed,
-        "initial": "" if trainer.initial is None else Path(trainer.initial.source).name,
-        "teachers": "; ".join(_teachers(config)),
+        "initial": "" if trainer.initial is None else origin(config.initial),
+        "teachers": _teachers(config),
         "config": config.to_json(),
     }
 
 
-def _teachers(config: TrainConfig) -> list[str]:
-    """Names of the teachers, those of their runs where they come from runs, and what these started from."""
-    told = []
-    for teacher in config.distillation.teachers:
-        path = Path(teacher)
-        run = path.parent if path.name == "model" and path.parent.name else path
-        initial = load_config(run / CONFIG).initial if (run / CONFIG).is_file() else ""
-        told.append(f"{run.name}, started from {Path(initial).name}" if initial else run.name)
-    return told
+def _teachers(config: TrainConfig) -> str:
+    return ", ".join(map(origin, config.distillation.teachers))
 
 
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:

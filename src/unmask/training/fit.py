@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Trainer:
             keep_copies=config.keep_copies,
         )
         self.training = self._targets(rows, list(heads))
-        self.teachers = self._live_teachers(list(heads))
+        self._taught_by = ""
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
         if config.patience and self.held is None:
             raise ConfigError(f"holdout = {config.holdout} of so few rows holds none out, and patience needs some")
@@ -137,7 +138,7 @@ class Trainer:
             The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
         """
         if resume and self.checkpoint.exists():
-            self.best_, self.history_ = restore_run(self.checkpoint, *self._parts, data=self._data)
+            self.best_, self.history_, self._taught_by = restore_run(self.checkpoint, *self._parts, data=self._data)
         if self.parallel.leads:
             save_config(self.folder / CONFIG, self.config)
         for epoch in range(len(self.history_), self.config.epochs if until is None else until):
@@ -185,7 +186,9 @@ class Trainer:
         batch = self.training.batch(rows, self.device)
         pixels = self.config.augmentation(batch.pixels, generator)
         view = mixed(replace(batch, pixels=pixels), generator, mixup=self.config.mixup, cutmix=self.config.cutmix)
-        return view if self.teachers is None else replace(view, taught=self.teachers(view.pixels, generator))
+        if self.config.distillation.live:
+            view = replace(view, taught=self._teachers(view.pixels, generator))
+        return view
 
     def step(self, batch: Batch) -> float:
         """Learn from one batch, and return its loss; when that is not finite, nothing is learned."""
@@ -276,17 +279,22 @@ class Trainer:
         placed: FaceNetwork = network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         return placed
 
-    def _live_teachers(self, heads: list[str]) -> LiveTeachers | None:
-        distillation = self.config.distillation
-        if not distillation.live:
-            return None
-        return LiveTeachers(
-            distillation.teachers,
-            heads,
-            temperature=distillation.temperature,
+    @cached_property
+    def _teachers(self) -> LiveTeachers:
+        """Loaded when the first view is made, so that a run whose epochs are over does without them."""
+        teachers = LiveTeachers(
+            self.config.distillation.teachers,
+            list(self.config.heads),
+            temperature=self.config.distillation.temperature,
             place=self._placed,
             logits=self._logits,
         )
+        if self._taught_by not in ("", teachers.checksum):
+            raise ConfigError(
+                f"{self.checkpoint} learned from teachers with other weights; restore them or start in another folder"
+            )
+        self._taught_by = teachers.checksum
+        return teachers
 
     def _targets(self, rows: FaceDataset, heads: list[str]) -> Targets:
         targets = make_targets(rows, heads, label_smoothing=self.config.label_smoothing)
@@ -315,7 +323,14 @@ class Trainer:
             self.best_ = {name: value.detach().clone() for name, value in self.average.state_dict().items()}
 
     def _save(self) -> None:
-        save_run(self.checkpoint, *self._parts, data=self._data, best=self.best_, history=self.history_)
+        save_run(
+            self.checkpoint,
+            *self._parts,
+            data=self._data,
+            teachers=self._taught_by,
+            best=self.best_,
+            history=self.history_,
+        )
 
     def _not_finite(self, epoch: int, what: str, where: str) -> UnmaskError:
         kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"

@@ -1,9 +1,10 @@
-"""A trained network again, from what a run left."""
+"""A trained network again, from what a run left, and where its weights come from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from unmask.errors import UnmaskError
 from unmask.expressions import TAXONOMIES
 from unmask.models import load_model
 from unmask.networks import FaceNetwork, build_network
@@ -29,3 +30,27 @@ def trained_network(source: str | Path) -> FaceNetwork:
         network = build_network(card.network, heads={h.name: len(h.taxonomy) for h in card.heads}, **card.arguments)
     load_weights(network, source)
     return network.eval()
+
+
+def origin(source: str | Path) -> str:
+    """What weights are called, and in brackets what they started from and who taught them, as far as it is known.
+
+    Parameters
+    ----------
+    source
+        A run, a model or a file.
+    """
+    path = Path(source)
+    try:
+        run = path.parent if path.name == "model" and (path.parent / CONFIG).is_file() else path
+        if (run / CONFIG).is_file():
+            config = load_config(run / CONFIG)
+            name, initial = run.name, origin(config.initial) if config.initial else ""
+            teachers = ", ".join(map(origin, config.distillation.teachers))
+        else:
+            card = load_model(source).card
+            name, initial, teachers = card.name, card.training.get("initial", ""), card.training.get("teachers", "")
+    except UnmaskError:
+        return path.name
+    told = [f"started from {initial}"] * bool(initial) + [f"taught by {teachers}"] * bool(teachers)
+    return f"{name} ({', '.join(told)})" if told else name

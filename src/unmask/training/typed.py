@@ -91,7 +91,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         return value
     if get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where} = {value!r}: expected a list of texts")
+            raise ConfigError(f'{where} = {value!r}: expected a list of texts, such as ["a", "b"]')
         return tuple(value)
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where} = {value!r}: expected a table")

@@ -112,8 +112,7 @@ def _by_model(arguments: argparse.Namespace) -> Judge:
     classifier = Classifier.load(arguments.model)
 
     def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        facts = classifier.card.training
-        if facts.get("sha256") == dataset.checksum and str(facts.get("split", "")).startswith(arguments.split):
+        if classifier.card.has_learned(dataset.checksum, arguments.split):
             print(
                 f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
                 "judges each row by a network that has not seen it",
