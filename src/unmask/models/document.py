@@ -8,10 +8,10 @@ from typing import Any
 from unmask.models.card import ModelCard
 
 _UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
+_UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
+
 _PAIRS = 5
 """Mistakes that are named in words."""
-
-_UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
 
 
 def card_markdown(card: ModelCard) -> str:

@@ -19,10 +19,10 @@ from unmask.training.schedules import SCHEDULES
 from unmask.training.typed import apply_overrides, build_typed, check_ranges, read_table
 from unmask.writing import write_whole
 
-OPTIMISERS = ("adamw", "sgd")
 CONFIG = "config.json"
 """In the folder of a run: its resolved configuration."""
 
+OPTIMISERS = ("adamw", "sgd")
 MEMORY_FORMATS = ("auto", "channels_last", "contiguous")
 
 _FROM_0, _BELOW_1, _SHARE = "0 or more", "from 0 to less than 1", "0 to 1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def _finished(
 
 def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> ModelCard:
     """The card of a run before calibration and measurement."""
-    config = trainer.config
+    config, facts = trainer.config, _training_facts(trainer, dataset)
     return ModelCard(
         name=config.name,
         version=config.version,
@@ -144,20 +144,19 @@ def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> Mod
         input_size=int(trainer.training.images.shape[-1]),
         parameters=sum(p.numel() for p in trainer.network.fused().parameters()),  # of the form that is run
         macs=count_macs(graph.SerializeToString()),
-        licence=_licence(trainer, dataset),
+        licence=_licence(dataset, config, facts),
         code_version=code_version(),
         thresholds=config.thresholds,
         network=config.network,
         arguments=config.network_arguments,
-        training=_training_facts(trainer, dataset),
+        training=facts,
     )
 
 
-def _licence(trainer: Trainer, dataset: FaceDataset) -> str:
-    votes = ", with the votes of FER+ (MIT)" if "ferplus" in trainer.config.heads and dataset.votes is not None else ""
-    started = f"; started from {origin(trainer.config.initial)}, whose terms apply" if trainer.initial else ""
-    teachers = _teachers(trainer.config)
-    taught = f"; taught by {teachers}" if teachers else ""
+def _licence(dataset: FaceDataset, config: TrainConfig, facts: Mapping[str, Any]) -> str:
+    votes = ", with the votes of FER+ (MIT)" if "ferplus" in config.heads and dataset.votes is not None else ""
+    started = f"; started from {facts['initial']}, whose terms apply" if facts["initial"] else ""
+    taught = f"; taught by {facts['teachers']}" if facts["teachers"] else ""
     terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
     return f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}"
 
@@ -177,13 +176,9 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
         "planned_epochs": config.epochs,
         "seed": config.seed,
         "initial": "" if trainer.initial is None else origin(config.initial),
-        "teachers": _teachers(config),
+        "teachers": ", ".join(map(origin, config.distillation.teachers)),
         "config": config.to_json(),
     }
-
-
-def _teachers(config: TrainConfig) -> str:
-    return ", ".join(map(origin, config.distillation.teachers))
 
 
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
