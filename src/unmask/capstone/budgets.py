@@ -65,11 +65,11 @@ class Vgg19Budget:
 
     rows_per_class: int = 0
     measured: int = 0
-    frozen_epochs: int = 3
+    frozen_epochs: int = 2
     epochs: int = 12
-    frozen_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
-    tried_epochs: int = 3
+    frozen_rates: tuple[float, ...] = (3e-3, 1e-2)
+    rates: tuple[float, ...] = (2e-4, 4e-4, 8e-4)
+    tried_epochs: int = 2
     finder_steps: int = 100
     holdout: float = 0.05
     batch_size: int = 64
@@ -165,9 +165,7 @@ QUICK = Budget(
     vgg19=Vgg19Budget(
         rows_per_class=120,
         measured=500,
-        frozen_epochs=2,
         epochs=1,
-        frozen_rates=(3e-3, 1e-2),
         rates=(2e-4,),
         tried_epochs=1,
         finder_steps=20,
@@ -210,7 +208,7 @@ FULL = Budget(
     minutes={
         "data": 0.5,
         "classical": 20.0,
-        "vgg19": 65.0,
+        "vgg19": 50.0,
         "own": 33.0,
         "inside": 0.3,
         "saving": 0.2,
