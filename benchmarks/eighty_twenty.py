@@ -5,7 +5,7 @@ training images; ``--copies together`` keeps all copies of an image on one side.
 out, the history and the figures go to RESULTS; the weights stay in the run's folder, from which a stopped run goes on.
 
 usage: python benchmarks/eighty_twenty.py RECIPE.toml FER2013.csv --copies together --out RUN --results RESULTS
-                                          [--set KEY=VALUE] [--device DEVICE] [--threads N]
+                                          [--ferplus FER2013NEW.csv] [--set KEY=VALUE] [--device DEVICE] [--threads N]
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def main() -> int:
     parser.add_argument("--copies", choices=("parted", "together"), required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--ferplus")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -51,7 +52,8 @@ def main() -> int:
     together = arguments.copies == "together"
     config = load_config(arguments.recipe, ["measured_split=Validation", *arguments.set])
     config = dataclasses.replace(config, keep_copies=not together)
-    dataset = eighty_twenty(load_dataset(arguments.data), together=together, seed=arguments.split_seed)
+    rows = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
+    dataset = eighty_twenty(rows, together=together, seed=arguments.split_seed)
     trainer = Trainer(config, dataset, arguments.out, device=arguments.device)
     trainer.fit(notify=report, resume=True)
     card = finish(trainer, dataset, arguments.out / "model")

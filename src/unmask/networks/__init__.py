@@ -8,6 +8,7 @@ from typing import Any
 
 from unmask.errors import ConfigError, UnknownModelError, suggest
 from unmask.networks.base import FaceNetwork
+from unmask.networks.inverted import FaceInvertedNet
 from unmask.networks.mobilenet import FaceMobileNetV1, FaceMobileNetV2
 from unmask.networks.repvgg import FaceRepVGG
 from unmask.networks.resnet import FaceResNet
@@ -62,6 +63,7 @@ def network_names() -> list[str]:
     return sorted(_NETWORKS)
 
 
+register_network("inverted", FaceInvertedNet)
 register_network("mobilenet_face", FaceMobileNetV1)
 register_network("mobilenet_v2", FaceMobileNetV2)
 register_network("repvgg", FaceRepVGG)

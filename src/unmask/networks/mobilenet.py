@@ -20,7 +20,7 @@ _SETTINGS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96,
 _LAST = 1280
 
 
-def _conv_norm(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def conv_norm(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -34,9 +34,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, stride: int, expansion: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        layers: list[nn.Module] = [_conv_norm(inputs, wide, 1)] if expansion != 1 else []
+        layers: list[nn.Module] = [conv_norm(inputs, wide, 1)] if expansion != 1 else []
         layers += [
-            _conv_norm(wide, wide, 3, stride=stride, groups=wide),
+            conv_norm(wide, wide, 3, stride=stride, groups=wide),
             nn.Conv2d(wide, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -64,14 +64,14 @@ class FaceMobileNetV2(TransferNetwork):
 
     def __init__(self, *, heads: Mapping[str, int], hidden: int = 256, dropout: float = 0.3) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_conv_norm(3, 32, 3, stride=2)]
+        layers: list[nn.Module] = [conv_norm(3, 32, 3, stride=2)]
         channels = 32
         for expansion, width, count, stride in _SETTINGS:
             for block in range(count):
                 step = stride if block == 0 else 1
                 layers.append(InvertedResidual(channels, width, stride=step, expansion=expansion))
                 channels = width
-        layers.append(_conv_norm(channels, _LAST, 1))
+        layers.append(conv_norm(channels, _LAST, 1))
         self.features = ImageNetTrunk(*layers)
         self.neck = transfer_neck(_LAST, hidden, dropout)
         self.heads = linear_heads(hidden, heads)
