@@ -22,6 +22,7 @@ from unmask.networks.weights import find_weights, load_weights, read_tensors
 HEADS = {"ferplus": 8, "fer2013": 7}
 
 PARAMETERS = {
+    "inverted": 98_403,
     "mobilenet_face": 3_484_679,
     "mobilenet_v2": 2_556_679,
     "repvgg": 937_703,

@@ -68,7 +68,7 @@ class Vgg19Budget:
     frozen_epochs: int = 2
     epochs: int = 12
     frozen_rates: tuple[float, ...] = (3e-3, 1e-2)
-    rates: tuple[float, ...] = (2e-4, 4e-4, 8e-4)
+    rates: tuple[float, ...] = (2e-4, 4e-4)
     tried_epochs: int = 2
     finder_steps: int = 100
     holdout: float = 0.05
@@ -135,7 +135,7 @@ class FutureBudget:
     epochs: int = 8
     frozen_epochs: int = 2
     rates: tuple[float, ...] = (5e-4, 2e-3)
-    tried_epochs: int = 4
+    tried_epochs: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ FULL = Budget(
     minutes={
         "data": 0.5,
         "classical": 20.0,
-        "vgg19": 50.0,
+        "vgg19": 45.0,
         "own": 33.0,
         "inside": 0.3,
         "saving": 0.2,

@@ -39,10 +39,10 @@ class FaceInvertedNet(PooledNetwork):
         self,
         *,
         heads: Mapping[str, int],
-        widths: Sequence[int] = (24, 40, 64),
-        blocks: Sequence[int] = (2, 4, 2),
+        widths: Sequence[int] = (24, 40, 60),
+        blocks: Sequence[int] = (3, 4, 2),
         expansion: int = 3,
-        last: int = 128,
+        last: int = 112,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
