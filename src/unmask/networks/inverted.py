@@ -1,8 +1,8 @@
 """Inverted residual networks for 48-pixel grey faces: more accuracy for each parameter than full convolutions give.
 
 The blocks are those of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks"
-(doi:10.1109/CVPR.2018.00474): a 3x3 filter for each channel alone, between two 1x1 convolutions that mix channels. Where
-parameters are few, spending them on mixing serves better than nine weights for each pair of channels.
+(doi:10.1109/CVPR.2018.00474): a 3x3 filter for each channel alone, between two 1x1 convolutions that mix channels.
+Where parameters are few, spending them on mixing serves better than nine weights for each pair of channels.
 """
 
 from __future__ import annotations
