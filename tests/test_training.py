@@ -125,7 +125,22 @@ def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatc
 
     with pytest.raises(InputError, match="free some space"):
         trainer.fit(notify=fill)
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.safetensors", "config.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {".training.lock", "checkpoint.safetensors", "config.json"}
+
+
+def test_two_processes_do_not_train_in_one_folder(bars: FaceDataset, tmp_path: Path) -> None:
+    """A second run in a folder is refused while the first goes on, which is not disturbed; afterwards it may begin."""
+    config = dataclasses.replace(TINY, epochs=2, warmup_epochs=1)
+
+    def second(event: str, record: dict[str, Any]) -> None:
+        if event == "epoch":
+            with pytest.raises(InputError, match="another process trains there"):
+                Trainer(config, bars, tmp_path).fit()
+
+    Trainer(config, bars, tmp_path).fit(notify=second)
+    third = Trainer(config, bars, tmp_path)
+    third.fit(resume=True)
+    assert len(third.history_) == 2
 
 
 def test_training_rows_leave_out_copies_and_the_faceless(bars: FaceDataset) -> None:

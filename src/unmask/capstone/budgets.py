@@ -66,7 +66,7 @@ class Vgg19Budget:
     rows_per_class: int = 0
     measured: int = 0
     frozen_epochs: int = 2
-    epochs: int = 12
+    epochs: int = 10
     frozen_rates: tuple[float, ...] = (3e-3, 1e-2)
     rates: tuple[float, ...] = (2e-4, 4e-4)
     tried_epochs: int = 2
@@ -135,7 +135,7 @@ class FutureBudget:
     epochs: int = 8
     frozen_epochs: int = 2
     rates: tuple[float, ...] = (5e-4, 2e-3)
-    tried_epochs: int = 3
+    tried_epochs: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +208,12 @@ FULL = Budget(
     minutes={
         "data": 0.5,
         "classical": 20.0,
-        "vgg19": 45.0,
+        "vgg19": 35.0,
         "own": 33.0,
         "inside": 0.3,
         "saving": 0.2,
         "suspects": 12.0,
-        "future": 35.0,
+        "future": 30.0,
     },
 )
 """The study at its full length."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,8 +21,36 @@ from unmask.training.typed import build_typed
 CHECKPOINT = "checkpoint.safetensors"
 """In the folder of a run."""
 
+_LOCK = ".training.lock"
+"""In the folder of a run; the file stays, the lock ends with the process."""
+
 _AFTER_TRAINING = ("name", "version", "thresholds", "views", "storage", "measured_split")
 """Settings that the weights do not depend on."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder; the system lifts the lock with the process, however that ends.
+
+    Raises
+    ------
+    InputError
+        Another process trains there, or the folder cannot be written.
+    """
+    lock = FileLock(folder / _LOCK, blocking=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{folder}: another process trains there; wait for its end or choose another folder") from None
+    except NotImplementedError:  # a file system without locks: there nothing can be kept out
+        pass
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from unmask.expressions import TAXONOMIES
 from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
 from unmask.training import schedules
-from unmask.training.checkpoint import CHECKPOINT, restore_run, save_run
+from unmask.training.checkpoint import CHECKPOINT, alone_in, restore_run, save_run
 from unmask.training.config import CONFIG, TrainConfig, save_config
 from unmask.training.distil import LiveTeachers, teacher_shares
 from unmask.training.mixing import mixed
@@ -135,13 +136,18 @@ class Trainer:
         Raises
         ------
         UnmaskError
-            The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
+            The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays. Or another
+            process trains in the folder.
         """
+        with alone_in(self.folder) if self.parallel.leads else nullcontext():
+            return self._fit(notify, resume, self.config.epochs if until is None else until)
+
+    def _fit(self, notify: Notify, resume: bool, until: int) -> nn.Module:
         if resume and self.checkpoint.exists():
             self.best_, self.history_, self._taught_by = restore_run(self.checkpoint, *self._parts, data=self._data)
         if self.parallel.leads:
             save_config(self.folder / CONFIG, self.config)
-        for epoch in range(len(self.history_), self.config.epochs if until is None else until):
+        for epoch in range(len(self.history_), until):
             if self.parallel.agreed(self._patience_is_spent()):
                 break
             started = time.perf_counter()
