@@ -18,17 +18,18 @@ from unmask.datasets.base import UNLABELLED
 from unmask.errors import ConfigError, DataError, suggest
 
 STEPS: tuple[Step, ...] = (
-    Step("data", "The data", data.run, files=("votes",)),
-    Step("classical", "Classical models", classical.run),
+    Step("data", "The data", data.run, version=2, files=("votes",), recipes=("study_net",)),
+    Step("classical", "Classical models", classical.run, recipes=("study",)),
     Step("vgg19", "VGG-19, by transfer", vgg19.run, files=("weights",), recipes=("vgg19",)),
-    Step("own", "The study's own network", own.run, version=2, recipes=("study_net",)),
+    Step("own", "The study's own network", own.run, version=3, recipes=("study_net",)),
     Step("inside", "Looking inside", inside.run, needs=("own",)),
     Step("saving", "Saving the model", saving.run, needs=("own",)),
-    Step("suspects", "Cleaning?", suspects.run, needs=("own",), files=("votes",), recipes=("study_net",)),
+    Step("suspects", "Cleaning?", suspects.run, version=2, files=("votes",), recipes=("study_net",)),
     Step(
         "future",
         "Future work",
         future.run,
+        version=2,
         needs=("own",),
         files=("votes", "imagenet", "faces", "film"),
         recipes=("study_net", "mobilenet_imagenet", "mobilenet_face", "mobilenet_scratch"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from unmask.capstone.pipeline import STEPS
 from unmask.capstone.report import DATA
-from unmask.capstone.rows import MISSING, SHOWN, in_words
+from unmask.capstone.rows import in_words, mended_in_words, ours_in_words, protocol_in_words
 from unmask.errors import InputError
 from unmask.writing import disk_errors, write_whole
 
@@ -101,22 +101,22 @@ def results_page(report: Mapping[str, Any]) -> str:
         f"{about['unmask']}, commit `{about['commit']}`. Training and PublicTest only. `unmask capstone --publish` "
         "wrote this page; figures that show single faces of the data set stay out of it.",
         "",
-        "| part | quantity | the study | ours | | mended, or beside it |",
-        "|---|---|---|---|---|---|",
+        "In brackets: 95 % intervals; after ±: the standard deviation over draws or seeds.",
+        "",
+        "| part | quantity | the study | ours | | mended, or beside it | protocol |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        ours = "" if row["verdict"] in (SHOWN, MISSING) else in_words(row["ours"])
-        if row["interval"] and ours:
-            ours += f" ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})"
-        mended = "" if row["mended"] is None else f"{in_words(row['mended']['value'])}: {row['mended']['quantity']}"
-        cells = [row["part"], row["quantity"], in_words(row["study"]), ours, row["verdict"], mended]
+        cells = [row["part"], row["quantity"], in_words(row["study"]), ours_in_words(row), row["verdict"]]
+        cells += [mended_in_words(row), protocol_in_words(row)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for name, step in report["steps"].items():
         shown = [figure for figure in step["figures"].values() if not figure["shows_faces"]]
         if shown:
             lines += ["", f"## {step['title']}", ""]
         for figure in shown:
-            lines += [f"![{figure['caption']}](figures/{name}_{figure['file']})", "", f"*{figure['caption']}*", ""]
+            caption = figure["caption"] + (" Quick." if quick else "")
+            lines += [f"![{figure['caption']}](figures/{name}_{figure['file']})", "", f"*{caption}*", ""]
     if report["left_out"]:
         lines += ["", "## Left out", "", *(f"- {entry['step']}: {entry['reason']}" for entry in report["left_out"])]
     return "\n".join(lines).rstrip() + "\n"

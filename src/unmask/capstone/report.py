@@ -14,7 +14,20 @@ from unmask import pages
 from unmask.capstone import interactive
 from unmask.capstone.budgets import Budget
 from unmask.capstone.pipeline import STEPS, Done
-from unmask.capstone.rows import DIFFERS, MISSING, NOISE, OURS, QUICK, SAME, SHOWN, compare_all, in_words
+from unmask.capstone.rows import (
+    DIFFERS,
+    MISSING,
+    NOISE,
+    OURS,
+    QUICK,
+    SAME,
+    SHOWN,
+    compare_all,
+    in_words,
+    mended_in_words,
+    ours_in_words,
+    protocol_in_words,
+)
 from unmask.capstone.sections import Kept, classical, data, future, inside, own, per_cent, saving, suspects, vgg19
 from unmask.datasets import FaceDataset
 from unmask.pages import Html, paragraph, section, text
@@ -54,6 +67,7 @@ def report_data(done: Done, dataset: FaceDataset, *, budget: Budget, device: str
             "commit": commit(),
             "machine": machine(),
             "device": device,
+            "pytorch": importlib.metadata.version("torch"),
             "data": dataset.name,
             "checksum": dataset.checksum,
             "rows": len(dataset),
@@ -130,7 +144,12 @@ def _quick_note() -> Html:
 def _summary(report: Mapping[str, Any]) -> Html:
     rows = {row["key"]: row for row in report["rows"]}
     shown = []
-    for key, name in (("own.accuracy", "own network"), ("vgg19.accuracy", "VGG-19"), ("future.small", "model inside")):
+    networks = {
+        "own.accuracy": "own network",
+        "vgg19.accuracy": "VGG-19",
+        "future.small": "the package's default model",
+    }
+    for key, name in networks.items():
         row = rows[key]
         if row["ours"] is not None:
             study = f" (the study {per_cent(row['study'], 0)})" if row["study"] else ""
@@ -157,22 +176,22 @@ def _contents() -> Html:
 def _rows(rows: list[dict[str, Any]]) -> list[Html]:
     shown, part = [], ""
     for row in rows:
-        mended = row["mended"]
+        how = protocol_in_words(row)
         shown.append(
             [
                 Html(f'<a href="#{row["step"]}">{text(row["part"])}</a>') if row["part"] != part else "",
-                row["quantity"],
+                Html(text(row["quantity"]) + (f'<small class="how">{text(how)}</small>' if how else "")),
                 in_words(row["study"]),
-                _ours(row),
+                ours_in_words(row),
                 _verdict(row),
-                "" if mended is None else f"{in_words(mended['value'])}: {mended['quantity']}",
+                mended_in_words(row),
             ]
         )
         part = row["part"]
     reasons = [f"{row['quantity']}: {row['why']}" for row in rows if row["verdict"] == DIFFERS and row["why"]]
     caption = (
-        "Shares are of 1. In brackets: 95 % intervals. Within noise: as near as the rows measured on, or our draws, "
-        "can tell; report.json holds each tolerance, protocol, seed and time."
+        "Shares are of 1. In brackets: 95 % intervals; after ±: the standard deviation over draws or seeds. Within "
+        "noise: as near as the rows measured on, or our draws, can tell. report.json holds each tolerance and time."
     )
     head = ["part", "quantity", "the study", "ours", "", "mended, or beside it"]
     table = pages.table(head, shown, caption=caption)
@@ -186,17 +205,6 @@ def _verdict(row: Mapping[str, Any]) -> Html:
     if row["verdict"] == SHOWN:
         said = f'<a href="#{row["step"]}">{said}</a>'
     return Html(f'<span class="verdict {_KINDS[row["verdict"]]}">{said}</span>')
-
-
-def _ours(row: Mapping[str, Any]) -> str:
-    if row["verdict"] == SHOWN:
-        return ""
-    words = in_words(row["ours"])
-    if row["std"] is not None:
-        words += f" ± {row['std']:.3f}"
-    elif row["interval"]:
-        words += f" ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})"
-    return words
 
 
 _KINDS = {SAME: "good", NOISE: "good", SHOWN: "good", DIFFERS: "far", QUICK: "open", OURS: "open", MISSING: "open"}
@@ -234,6 +242,7 @@ nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding
 .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1.5rem; }
 .beside img { width: 100%; }
 .rows th[scope=row] { vertical-align: top; }
+.how { display: block; color: var(--soft); font-size: .8125rem; line-height: 1.3; }
 .rows td:nth-child(2) { min-width: 11rem; }
 .rows td:nth-child(6) { min-width: 14rem; color: var(--soft); }
 .verdict { white-space: nowrap; }

@@ -68,10 +68,10 @@ def _row(published: Published, results: Mapping[str, Result], *, quick: bool) ->
 def _verdict(published: Published, measured: Mapping[str, Any] | None, *, quick: bool) -> tuple[str, str]:
     if measured is None or measured["value"] is None:
         return MISSING, ""
-    if published.judged in ("shown", "none"):
-        return (SHOWN if published.judged == "shown" else OURS), ""
     if quick and published.trained:
         return QUICK, "trained for a few epochs, on part of the rows or all of them"
+    if published.judged in ("shown", "none"):
+        return (SHOWN if published.judged == "shown" else OURS), ""
     return judge(published, measured)
 
 
@@ -155,6 +155,31 @@ def in_words(value: Any) -> str:
             return f"{sum(map(sum, value)):,} rows"
         return "; ".join(_short(one) for one in value)
     return " / ".join(in_words(one) for one in value)
+
+
+def ours_in_words(row: Mapping[str, Any]) -> str:
+    """Our value of a row with its spread or interval; nothing for a picture."""
+    if row["verdict"] in (SHOWN, MISSING):
+        return ""
+    words = in_words(row["ours"])
+    if row["std"] is not None:
+        return f"{words} ± {row['std']:.3f}"
+    if row["interval"]:
+        return f"{words} ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})"
+    return words
+
+
+def mended_in_words(row: Mapping[str, Any]) -> str:
+    """What stands beside a row's value, with what it is."""
+    mended = row["mended"]
+    return "" if mended is None else f"{in_words(mended['value'])}: {mended['quantity']}"
+
+
+def protocol_in_words(row: Mapping[str, Any]) -> str:
+    """How a row's value was measured, and with which seeds."""
+    seeds = row["seeds"]
+    told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+    return "; ".join(part for part in (row["protocol"], told) if part)
 
 
 def in_few_words(value: Any, *, most: int = 40) -> str:

@@ -51,17 +51,17 @@ def configured(name: str, changes: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
-def scaled(epochs: int, *, of: int, rise: int) -> int:
-    """Epochs in which the rate rises when a recipe of ``of`` epochs, ``rise`` of them rising, is run for ``epochs``."""
-    return min(max(round(epochs * rise / of), 1 if epochs > 1 else 0), epochs - 1)
+def length(name: str, epochs: int) -> dict[str, int]:
+    """What makes the recipe ``NAME.toml`` so many epochs long, the rate rising in the same share of them."""
+    values = read_table(recipe(f"{name}.toml"))
+    rise = round(epochs * values["warmup_epochs"] / values["epochs"])
+    return {"epochs": epochs, "warmup_epochs": min(max(rise, 1 if epochs > 1 else 0), epochs - 1)}
 
 
 def own_config(epochs: int, *, seed: int, together: bool, heads: Mapping[str, float] | None = None) -> TrainConfig:
     """The recipe of the study's own network for so many epochs."""
-    values = read_table(recipe("study_net.toml"))
     changes: dict[str, Any] = {
-        "epochs": epochs,
-        "warmup_epochs": scaled(epochs, of=values["epochs"], rise=values["warmup_epochs"]),
+        **length("study_net", epochs),
         "seed": seed,
         "keep_copies": not together,
         "measured_split": MEASURED,

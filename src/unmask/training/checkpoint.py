@@ -172,7 +172,8 @@ def _moments(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> dict[int, dict[str, Tensor]]:
     """The optimiser's state by the number that it gives each parameter."""
-    names = {parameter: name for name, parameter in network.named_parameters()}
+    parameters = dict(network.named_parameters())
+    names = {parameter: name for name, parameter in parameters.items()}
     ordered = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in unpack("optimizer", tensors).items():
@@ -181,6 +182,9 @@ def _moments(
             raise ModelError(
                 f"{path}: was written by another version of unmask; start in another folder, initial naming this one"
             )
+        if tensor.shape == parameters[parameter].shape:
+            # In the parameter's memory format: fused optimisers go through both side by side as they lie in memory.
+            tensor = torch.empty_like(parameters[parameter], requires_grad=False).copy_(tensor)
         moments.setdefault(ordered.index(parameter), {})[key] = tensor
     return moments
 

@@ -37,6 +37,11 @@ class Kept:
     def data(self) -> dict[str, Any]:
         return self.result.data
 
+    @property
+    def mark(self) -> str:
+        """What ends a caption of a quick run."""
+        return " Quick." if self.quick else ""
+
     def value(self, key: str) -> Any:
         """A measured value; None where it was not measured."""
         found = self.result.values.get(key)
@@ -54,8 +59,8 @@ class Kept:
             content = self.content(name)
             if content is not None:
                 listed = self.result.figures[name]
-                caption = listed.caption + (" Quick." if self.quick else "")
-                parts.append(figure(content, alt=listed.caption, caption=caption, width=listed.width or None))
+                width = listed.width or None
+                parts.append(figure(content, alt=listed.caption, caption=listed.caption + self.mark, width=width))
         return Html("".join(parts))
 
     def beside(self, *names: str) -> Html:
@@ -67,7 +72,8 @@ class Kept:
         content = self.content(name)
         if content is None:
             return Html("")
-        return gallery(list(zip(tiles_of(content), captions, strict=False)), side=side)
+        marked = [caption + self.mark for caption in captions]
+        return gallery(list(zip(tiles_of(content), marked, strict=False)), side=side)
 
     def left_out(self) -> Html:
         """What was not done, and why."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from unmask.capstone.sections import Kept, per_cent
 from unmask.pages import Html, paragraph, section, table
 
@@ -48,17 +51,28 @@ def parts(kept: Kept) -> list[Html]:
             paragraph(
                 f"{found['exact_copies']:,} of the images are exact copies of an earlier one. Drawn plainly at "
                 f"random, {per_cent(copies['value'])} of the validation images stand among the training images too "
-                f"(ten draws: {per_cent(copies['interval'][0])} to {per_cent(copies['interval'][1])}), and a model "
+                f"(ten draws: {per_cent(min(copies['draws']))} to {per_cent(max(copies['draws']))}), and a model "
                 "that remembers them looks better than it is. Mended: all copies of an image on one side leave "
-                f"{per_cent(copies['mended']['value'])}. Every accuracy below is also given without such rows. "
-                f"{found['blank']:,} images are blank, and {found['conflicting_groups']:,} groups of copies carry "
-                "labels that contradict each other."
+                f"{per_cent(copies['mended']['value'])}. Below, a network's accuracy is given without such rows too, "
+                "or measured with all copies on one side."
             ),
+            paragraph(audited(found)),
             level=3,
         ),
         *_agreement(kept),
         section("Augmentation", *_augmentation(kept), level=3),
     ]
+
+
+def audited(found: Mapping[str, Any]) -> str:
+    """What an audit found besides, in a sentence."""
+    told = [f"{found['exact_copies']:,} exact copies", f"{found['blank']:,} blank pictures"]
+    if found["near_copies"] is not None:
+        told.append(f"{found['near_copies']:,} pairs of near copies (the same photograph cut or marked a little)")
+    if found["not_a_face"] is not None:
+        told.append(f"{found['not_a_face']:,} pictures in which no tagger of FER+ saw a face")
+    told.append(f"{found['conflicting_groups']:,} groups of copies whose labels contradict each other")
+    return f"The audit finds, in {found['images']:,} pictures, {', '.join(told[:-1])}, and {told[-1]}."
 
 
 def _agreement(kept: Kept) -> list[Html]:

@@ -10,7 +10,7 @@ from unmask.pages import Html, paragraph, section, table
 def parts(kept: Kept) -> list[Html]:
     """What it is made of, how it learned, what it confuses, and its dead half."""
     figures, row = kept.data["own"], kept.result.values["own.accuracy"]
-    low, high = row["interval"]
+    low, high = figures["intervals"]["accuracy"]
     words = (
         f"Trained on 80 % and measured on 20 %, drawn plainly as the study did ({_splits(len(row['draws']))}): "
         f"{per_cent(row['value'])} on average, where the study has 61 %. On the first split the 95 % interval is "
@@ -18,11 +18,11 @@ def parts(kept: Kept) -> list[Html]:
     )
     return [
         paragraph(
-            "The study's own network halves the map seven times, from 48 pixels to one: four blocks of a convolution "
-            "of stride 2 and a residual block (8, 16, 32 and 64 channels), two more convolutions with a pooling "
-            f"between them (128 and 256), and two linear layers. {kept.value('own.convolutions')} convolutions, "
-            f"{kept.value('own.linear')} linear layers, {kept.value('own.parameters'):,} parameters: about a fortieth "
-            "of VGG-19."
+            "The study's own network brings the map from 48 pixels to one in six steps: four blocks of a convolution "
+            "of stride 2 and a residual block (8, 16, 32 and 64 channels), one more convolution (128) and a pooling. "
+            "A last convolution (256) works on that single pixel, then two linear layers. "
+            f"{kept.value('own.convolutions')} convolutions, {kept.value('own.linear')} linear layers, "
+            f"{kept.value('own.parameters'):,} parameters: about a fortieth of VGG-19."
         ),
         paragraph(words),
         _runs(kept),
@@ -32,7 +32,7 @@ def parts(kept: Kept) -> list[Html]:
             matrix(
                 figures["confusion"],
                 figures["labels"],
-                caption=f"The own network, first split: {figures['n']:,} rows",
+                caption=f"The own network, first split: {figures['n']:,} rows.{kept.mark}",
                 sprites=kept.content("own_cells"),
             ),
             level=3,

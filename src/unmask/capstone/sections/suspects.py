@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections.data import audited
 from unmask.pages import Html, paragraph, section, table
 
 
@@ -17,9 +18,7 @@ def parts(kept: Kept) -> list[Html]:
             "suspect when the network is surer of another one than it usually is of rows that carry that one "
             f"(confident learning, Northcutt et al., arXiv:1911.00068). {data['suspects']:,} of {data['judged']:,} "
             "labels are. The list stands in suspects.csv in the folder of this step, and on suspects.html beside it a "
-            "person decides about each; unmask data clean --apply carries that out. Besides, there are "
-            f"{found['exact_copies']:,} copies, {found['blank']:,} blanks, and {found['conflicting_groups']:,} groups "
-            "of copies whose labels contradict each other."
+            f"person decides about each; unmask data clean --apply carries that out. {audited(found)}"
         ),
         kept.tiles("suspects", data["words"], side=72),
         kept.shown("suspects_by_class"),
@@ -54,12 +53,13 @@ def _retrained(kept: Kept) -> list[Html]:
         for name, run in kept.data["retrained"].items()
     ]
     gain = kept.value("suspects.gain")
+    low, high = kept.data["comparison"]["interval"]
     votes = [run["votes"] for run in kept.data["retrained"].values()]
     words = (
         "The same recipe, trained with and without the rows that are doubted most, and measured on the same rows "
         f"with their own, uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {abs(100 * gain):.1f} "
-        "points. Labels that are wrong in training are wrong in the same way where it is measured, so this figure "
-        "alone cannot settle it."
+        f"points (95 %: {100 * low:.1f} to {100 * high:.1f}). Labels that are wrong in training are wrong in the same "
+        "way where it is measured, so this figure alone cannot settle it."
     )
     if votes[0] is not None:
         change = votes[1] - votes[0]

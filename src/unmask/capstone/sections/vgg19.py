@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
-from unmask.capstone.published import CONFUSION, LABELS
+from unmask.capstone.published import CONFUSION, LABELS, MOST_CONFUSED
 from unmask.capstone.sections import Kept, loss_captions, per_cent, words_table
 from unmask.pages import Html, paragraph, section, table
 
@@ -25,11 +25,17 @@ def parts(kept: Kept) -> list[Html]:
             f"A network that has learned to tell a thousand kinds of things apart ({data['parameters']:,} parameters) "
             "begins with eyes that are good for faces too. It gets a new head, which learns alone at first while the "
             "body is frozen; then everything learns, early layers more slowly. The rate rises and falls once (one "
-            "cycle)."
+            "cycle). Like all networks here it is trained with PyTorch."
         ),
         paragraph(f"The weights here: {data['weights']}.", kind="about"),
         section("Which rate", *_rates(kept), level=3),
-        section("Losses by epoch", _history(kept), kept.beside("curves", "tuning"), level=3),
+        section(
+            "Losses by epoch",
+            _history(kept),
+            kept.shown("curves"),
+            kept.beside("tuning_training", "tuning"),
+            level=3,
+        ),
         section("Confusion", *_confusion(kept), level=3),
         *study,
         section("Most confused", _pairs(kept), level=3),
@@ -58,21 +64,22 @@ def _rates(kept: Kept) -> list[Html]:
     best: list[int] = []
     for stage, name in (("frozen", "head alone"), ("unfrozen", "everything")):
         for one in data["tuning"][stage]:
-            last = one["history"][-1]
-            if one["rate"] == data["best_rate"][stage]:
-                best.append(len(rows))
-            losses = (f"{last['train_loss']:.3f}", f"{last['holdout_loss']:.3f}")
-            rows.append([name, f"{one['rate']:g}", str(last["epoch"]), *losses])
+            for epoch in one["history"]:
+                if one["rate"] == data["best_rate"][stage]:
+                    best.append(len(rows))
+                losses = (f"{epoch['train_loss']:.3f}", f"{epoch['holdout_loss']:.3f}")
+                rows.append([name, f"{one['rate']:g}", str(epoch["epoch"]), *losses])
     return [
         paragraph(
             "The finder lets the rate grow until the loss explodes; a good peak is some way before that. It suggests "
             f"{finder['frozen']:.2g} with the body frozen and {finder['unfrozen']:.2g} with everything learning. Then "
             "rates are tried and compared on rows that are held out of the 80 %, never on the 20 % that is measured "
-            "on: the study tunes and reports on the same rows."
+            "on: the study tunes and reports on the same rows. They also choose the epoch that is kept, number "
+            f"{data['kept_epoch']} of those in which everything learns."
         ),
         kept.beside("finder_frozen", "finder_unfrozen"),
         table(
-            ["what learns", "peak of the rate", "epochs", "training loss", "held-out loss"],
+            ["what learns", "peak of the rate", "epoch", "training loss", "held-out loss"],
             rows,
             caption="Rates that were tried; the bold ones went on",
             best=best,
@@ -107,7 +114,7 @@ def _confusion(kept: Kept) -> list[Html]:
         words += f" {row['mended']['quantity'].capitalize()}: {per_cent(row['mended']['value'])}."
     if kept.quick:
         words += " Quick: a few hundred rows and an epoch; the full run is what compares with the study."
-    caption = f"Ours: {figures['n']:,} rows"
+    caption = f"Ours: {figures['n']:,} rows.{kept.mark}"
     return [
         paragraph(words),
         matrix(figures["confusion"], figures["labels"], caption=caption, sprites=kept.content("vgg19_cells")),
@@ -116,10 +123,6 @@ def _confusion(kept: Kept) -> list[Html]:
 
 def _pairs(kept: Kept) -> Html:
     ours = kept.data["vgg19"]["most_confused"][:5]
-    study = ["fear, read as sad: 163", "sad, read as neutral: 163", "neutral, read as sad: 127"]
-    study += ["angry, read as fear: 96", "angry, read as sad: 95"]
-    rows = [
-        [str(place), said, f"{pair['actual']}, read as {pair['predicted']}: {pair['count']}"]
-        for place, (said, pair) in enumerate(zip(study, ours, strict=False), start=1)
-    ]
+    pairs = zip(MOST_CONFUSED, ([pair[key] for key in ("actual", "predicted", "count")] for pair in ours), strict=False)
+    rows = [[str(place), *(f"{a}, read as {b}: {n}" for a, b, n in both)] for place, both in enumerate(pairs, start=1)]
     return words_table(["", "the study", "ours"], rows)

@@ -45,18 +45,19 @@ def run(context: Context) -> Result:
     result.value(
         "data.copies",
         float(np.mean(shares)),
-        interval=[min(shares), max(shares)],
+        std=float(np.std(shares, ddof=1)),
+        draws=shares,
         seeds=list(SPLIT_SEEDS),
         protocol="the 20 % of ten plain splits",
         mended={"quantity": "with all copies of an image on one side", "value": together},
     )
-    found = audit(dataset, near=context.budget.data.near_copies)
+    votes = context.inputs.find("votes")
+    voted = None if votes is None else join(dataset, votes)
+    found = audit(voted or dataset, near=context.budget.data.near_copies)
     result.data |= {"description": figures, "audit": found.to_json()}
     _draw(context, result, training)
     context.draw(result, "classes", histogram(figures), "Images of each class, by split.")
-    votes = context.inputs.find("votes")
-    if votes is not None:
-        voted = join(dataset, votes)
+    if voted is not None:
         result.data["agreement"] = agreement(voted)
         plot = agreement_plot({**figures, "ferplus": result.data["agreement"]})
         context.draw(result, "agreement", plot, "Share of each class whose label is what most of FER+'s taggers say.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from unmask.capstone.inputs import MOBILENET_HINT
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import MEASURED, Run, configured, own_config, part, scaled, train, tuned
+from unmask.capstone.training import MEASURED, Run, configured, length, own_config, part, train, tuned
 from unmask.datasets import FaceDataset
 from unmask.datasets.ferplus import join
 from unmask.datasets.splits import eighty_twenty
@@ -17,8 +17,6 @@ from unmask.evaluation.measure import measure
 from unmask.models import Classifier
 from unmask.plots import bars
 from unmask.training.config import TrainConfig
-
-RECIPE_EPOCHS, RECIPE_RISE = 20, 4
 
 FROZEN_RATE, HOLDOUT = 3e-3, 0.1
 """Of all beginnings alike: the rate of the head alone, and the share of the rows on which rates are compared."""
@@ -66,6 +64,7 @@ def _better_labels(context: Context, result: Result) -> None:
     result.value(
         "future.votes",
         measured["ferplus"]["accuracy"],
+        interval=measure(answers["ferplus"]).intervals["accuracy"].to_json(),
         protocol=f"the own network, {epochs} epochs, against FER+'s majority on the 20 %",
         seeds=[0],
         mended={
@@ -120,8 +119,7 @@ def _face_weights(context: Context, result: Result) -> None:
 def _transfer_config(context: Context, recipe: str, path: Path | None, rate: float) -> TrainConfig:
     budget = context.budget.future
     changes: dict[str, Any] = {
-        "epochs": budget.epochs,
-        "warmup_epochs": scaled(budget.epochs, of=RECIPE_EPOCHS, rise=RECIPE_RISE),
+        **length(recipe, budget.epochs),
         "transfer.frozen_epochs": budget.frozen_epochs,
         "transfer.frozen_rate": FROZEN_RATE,
         "learning_rate": rate,

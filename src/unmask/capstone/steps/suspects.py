@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from unmask.datasets.cleaning import labelled_rows, suspects, write_suspects
 from unmask.datasets.cleaning_page import write_cleaning_page
 from unmask.datasets.ferplus import join
 from unmask.datasets.splits import eighty_twenty
+from unmask.evaluation.comparison import compare
 from unmask.evaluation.metrics import confusion_matrix
 from unmask.expressions import FERPLUS, project
 from unmask.training.folds import judge
@@ -44,7 +46,7 @@ def run(context: Context) -> Result:
         "judged": len(learned),
         "right": float((probs.argmax(axis=1) == learned.labels).mean()),
         "suspects": len(found),
-        "audit": audit(learned, near=False).to_json(),
+        "audit": audit(_voted(context, learned, positions), near=False).to_json(),
         "rows": [one.row for one in found[:SHOWN]],
         "words": [f"{one.label}, or {one.suggested}: doubt {one.doubt:.2f}" for one in found[:SHOWN]],
     }
@@ -79,19 +81,27 @@ def judged(context: Context, learned: FaceDataset) -> NDArray[np.float64]:
     )
 
 
+def _voted(context: Context, rows: FaceDataset, positions: NDArray[np.int64]) -> FaceDataset:
+    """Rows of the data with FER+'s votes beside them, where those are there; their positions in the data are given."""
+    votes = context.inputs.find("votes")
+    if votes is None:
+        return rows
+    voted = join(context.dataset, votes).votes
+    assert voted is not None
+    return dataclasses.replace(rows, votes=voted[positions])
+
+
 def _against_votes(
     context: Context, result: Result, positions: NDArray[np.int64], learned: FaceDataset, doubted: NDArray[np.int64]
 ) -> None:
     """How often ten other people doubt the same labels."""
-    votes = context.inputs.find("votes")
-    if votes is None:
+    voted = _voted(context, learned, positions).votes
+    if voted is None:
         result.left_out["suspects.votes"] = (
             "Whether people doubt the same labels needs FER+'s votes; name fer2013new.csv with --ferplus."
         )
         return
-    voted = join(context.dataset, votes).votes
-    assert voted is not None
-    majority = ferplus.majority(voted[positions])
+    majority = ferplus.majority(voted)
     own = np.array([FERPLUS.code(label) for label in learned.taxonomy.labels])[learned.labels]
     differs = np.where(majority == UNLABELLED, np.nan, (majority != own).astype(np.float64))
     counts = [count for count in (100, 200, 500, 1000, 2000, 4000, 8000) if count <= len(doubted)]
@@ -124,19 +134,22 @@ def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDAr
     dropped = doubted[: round(context.budget.suspects.dropped * len(learned))]
     stays = np.ones(len(split), dtype=bool)
     stays[learned[dropped]] = False
-    figures = {}
-    for name, rows in (("all rows", np.ones(len(split), dtype=bool)), ("without the most doubted", stays)):
+    with_all, without = "all rows", "without the most doubted"
+    figures, right = {}, {}
+    for name, rows in ((with_all, np.ones(len(split), dtype=bool)), (without, stays)):
         kept = split.select(rows)
         config = own_config(epochs, seed=0, together=True)
         answers = train(context, config, kept, name.replace(" ", "-")).answers(kept)
-        evaluated = answers.figures()
+        evaluated, right[name] = answers.figures(), answers.right
         figures[name] = {key: evaluated[key] for key in ("accuracy", "macro_f1", "ece", "n")}
         figures[name]["learned"] = int((kept.splits == "Training").sum())
         figures[name]["votes"] = _vote_accuracy(context, split, answers.probs)
-    result.data["retrained"] = figures
+    compared = compare(right[without], right[with_all], first=without, second=with_all).to_json()
+    result.data |= {"retrained": figures, "comparison": compared}
     result.value(
         "suspects.gain",
-        figures["without the most doubted"]["accuracy"] - figures["all rows"]["accuracy"],
+        compared["accuracy_difference"],
+        interval=compared["interval"],
         protocol=f"{len(dropped):,} rows left out, the same Validation, {epochs} epochs, copies together",
         seeds=[0],
     )
@@ -144,13 +157,11 @@ def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDAr
 
 def _vote_accuracy(context: Context, split: FaceDataset, probs: NDArray[np.float64]) -> float | None:
     """Accuracy on Validation against FER+'s majority, where votes are there."""
-    votes = context.inputs.find("votes")
-    if votes is None:
+    held = split.splits == MEASURED
+    voted = _voted(context, split.select(held), labelled_rows(context.dataset, "Training")[held]).votes
+    if voted is None:
         return None
-    voted = join(context.dataset, votes).votes
-    assert voted is not None
-    held = labelled_rows(context.dataset, "Training")[split.splits == MEASURED]
-    majority = ferplus.majority(voted[held])
+    majority = ferplus.majority(voted)
     known = majority != UNLABELLED
     named = project(probs[known], split.taxonomy, FERPLUS)
     return float((named.argmax(axis=1) == majority[known]).mean())

@@ -12,7 +12,7 @@ from unmask.capstone.budgets import Vgg19Budget
 from unmask.capstone.inputs import VGG19_HINT
 from unmask.capstone.measured import accuracy_value, record
 from unmask.capstone.step import Context, Result
-from unmask.capstone.training import Tried, configured, part, scaled, train, tuned
+from unmask.capstone.training import Tried, configured, length, part, train, tuned
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
 from unmask.networks.vgg import FaceVGG
@@ -45,10 +45,12 @@ def run(context: Context) -> Result:
     found["unfrozen"] = _finder(context, "unfrozen", next(iter(wholes.values())), split, low=1e-6, high=0.1)
     best, tried_whole = tuned(context, wholes, split, "whole", until=budget.tried_epochs)
     done = train(context, wholes[best], split, f"whole-{best:g}")
+    kept = min(done.history, key=lambda epoch: float(epoch["holdout_loss"]))["epoch"]
     result.data |= {
         "finder": {name: curve.suggestion for name, curve in found.items()},
         "tuning": {"frozen": _listed(tried), "unfrozen": _listed(tried_whole)},
         "best_rate": {"frozen": head_rate, "unfrozen": best},
+        "kept_epoch": kept,
         "history": {"frozen": tried[head_rate], "unfrozen": done.history},
     }
     _draw(context, result, found, {"head alone": tried, "all": tried_whole})
@@ -69,13 +71,16 @@ def head_config(budget: Vgg19Budget, weights: str, rate: float) -> TrainConfig:
 
 
 def whole_config(budget: Vgg19Budget, head: str, rate: float) -> TrainConfig:
-    """The recipe for everything, from the network whose head has learned; early layers learn more slowly."""
+    """The recipe for everything, from the network whose head has learned; early layers learn more slowly.
+
+    The epoch with the lowest loss on held-out rows is the one that is kept.
+    """
     changes = {
         "initial": head,
-        "epochs": budget.epochs,
-        "warmup_epochs": scaled(budget.epochs, of=12, rise=3),
+        **length("vgg19", budget.epochs),
         "transfer.frozen_epochs": 0,
         "learning_rate": rate,
+        "patience": budget.epochs,  # goes to the end, and keeps the best epoch
     }
     return configured("vgg19", {**changes, **_common(budget)})
 
@@ -130,13 +135,17 @@ def _draw(context: Context, result: Result, found: dict[str, RateCurve], tried: 
     for name, curve in found.items():
         caption = f"Learning-rate finder, body {name}: the loss while the rate grows."
         context.draw(result, f"finder_{name}", curve.plot(), caption)
-    series: dict[str, Any] = {
-        f"{stage}, rate {rate:g}": ([r["epoch"] for r in history], [r["holdout_loss"] for r in history])
-        for stage, histories in tried.items()
-        for rate, history in histories.items()
-    }
-    caption = "Rates that were tried, by their loss on held-out rows."
-    context.draw(result, "tuning", lines(series, title="Held-out loss", x="epoch", y="loss"), caption)
+    for name, loss, title in (
+        ("tuning_training", "train_loss", "Training loss"),
+        ("tuning", "holdout_loss", "Held-out loss"),
+    ):
+        series: dict[str, Any] = {
+            f"{stage}, rate {rate:g}": ([r["epoch"] for r in history], [r[loss] for r in history])
+            for stage, histories in tried.items()
+            for rate, history in histories.items()
+        }
+        caption = f"{title} of each rate that was tried."
+        context.draw(result, name, lines(series, title=title, x="epoch", y="loss"), caption)
     frozen, unfrozen = result.data["history"]["frozen"], result.data["history"]["unfrozen"]
     later = [{**record, "epoch": record["epoch"] + len(frozen)} for record in unfrozen]
     caption = f"Loss by epoch; the first {len(frozen)} train the head alone."
@@ -149,7 +158,7 @@ def _record(context: Context, result: Result, answers: Any, model: str, split: F
     learned = int((split.splits == "Training").sum())
     protocol = (
         f"80/20, plainly drawn, {learned:,} rows, {budget.frozen_epochs} epochs of the head and {budget.epochs} of "
-        "everything"
+        f"everything, of which number {result.data['kept_epoch']} is kept"
     )
     figures = evaluation.figures
     result.value("vgg19.accuracy", figures["accuracy"], seeds=[0], protocol=protocol, **accuracy_value(evaluation))
