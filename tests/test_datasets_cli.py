@@ -180,6 +180,31 @@ def test_fetch_from_hugging_face(tmp_path: Path) -> None:
     assert dataset.splits.tolist() == ["Training"] * 3 + ["Test"]
 
 
+def test_fetch_labels_in_words(tmp_path: Path) -> None:
+    """A column of words that names contempt makes data of FER+'s taxonomy; a row that fails is an error of ours."""
+    pytest.importorskip("pyarrow")
+
+    class Words(Rows):
+        features = {"image": object(), "label": object()}  # noqa: RUF012
+
+        def __getitem__(self, key: Any) -> Any:
+            return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
+
+    cells = [
+        {"image": {"bytes": png(grey), "path": None}, "label": word} for grey, word in enumerate(("joy", "contempt"))
+    ]
+    dataset = load_dataset(fetch("hf:someone/faces", tmp_path / "out", library=library(Words(cells))))
+    assert [str(dataset.taxonomy.labels[code]) for code in dataset.labels] == ["happy", "contempt", "happy"]
+
+    class Broken(Words):
+        def __iter__(self) -> Any:
+            yield from list.__iter__(self)
+            raise OSError("connection lost")
+
+    with pytest.raises(InputError, match="could not be fetched"):
+        fetch("hf:someone/faces", tmp_path / "again", library=library(Broken(cells)))
+
+
 def test_fetch_from_kaggle(csv_file: Path) -> None:
     """What kagglehub brought is left where it lies."""
     hub = SimpleNamespace(dataset_download=lambda name: str(csv_file.parent))

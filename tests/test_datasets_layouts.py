@@ -260,6 +260,24 @@ def test_wrong_tables(tmp_path: Path, case: Case) -> None:
         load_dataset(tmp_path / "list.csv", layout="table")
 
 
+def test_skip_bad_rows_of_a_table(tmp_path: Path) -> None:
+    """A row without a file or with votes that are none is passed over and listed, as a damaged picture is."""
+    picture(tmp_path / "a.png")
+    votes = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    rows = ["a.png,happy" + ",1" * 10, ",sad" + ",1" * 10, "a.png,sad" + ",1" * 9 + ",x"]
+    (tmp_path / "list.csv").write_text("\n".join([f"path,label,{votes}", *rows]) + "\n")
+    dataset = load_dataset(tmp_path / "list.csv", skip_bad=True)
+    assert len(dataset) == 1
+    assert [one.where for one in dataset.left_out] == ["list.csv, line 3", "list.csv, line 4"]
+    folder = tmp_path / "own"
+    write_dataset(dataset, folder)
+    with open(folder / "rows.csv", "a") as file:
+        file.write(",happy,Training,\n")
+    with pytest.raises(DataError, match=r"rows\.csv, line 3: expected a file inside the folder"):
+        load_dataset(folder)
+    assert len(load_dataset(folder, skip_bad=True).left_out) == 1
+
+
 def test_table_of_codes_in_parquet(tmp_path: Path) -> None:
     """Numbers are read with a taxonomy; subjects are kept; a path inside a folder is relative to the table."""
     pq = pytest.importorskip("pyarrow.parquet")

@@ -110,6 +110,15 @@ def test_within_leaves_other_splits() -> None:
     }
 
 
+def test_long_names_of_splits_stay(tmp_path: Path) -> None:
+    """Two splits whose long names begin alike are two splits afterwards."""
+    dataset = made(list(range(7)) * 3, list(range(21)))
+    names = [f"{'a long name of a split, again and again':s} {row % 2}" if row > 6 else "Training" for row in range(21)]
+    dataset = dataclasses.replace(dataset, splits=np.array(names))
+    kept = make_split(dataset, "holdout", within="Training", fraction=0.3).apply(dataset)
+    assert set(names[7:]) <= set(kept.splits.tolist())
+
+
 def test_file_is_small_and_fits_its_data_only(tmp_path: Path) -> None:
     """Written and read again it is the same; other data is refused; 28,709 rows take less than 10 KB."""
     dataset = made(list(range(7)) * 3, list(range(21)))

@@ -105,6 +105,18 @@ def test_streaming_keeps_memory(tmp_path: Path) -> None:
     assert peaks[1] < 1.3 * peaks[0]
 
 
+def test_a_renamed_file_is_the_same_data(tmp_path: Path) -> None:
+    """The checksum is of what a Parquet file holds, so that a split fits it under any name."""
+    pytest.importorskip("pyarrow")
+    dataset = FaceDataset(
+        "two", np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), FER2013, np.array(["a", "b"]), "0" * 64
+    )
+    write_dataset(dataset, tmp_path / "one.parquet")
+    first = load_dataset(tmp_path / "one.parquet").checksum
+    (tmp_path / "one.parquet").rename(tmp_path / "two.parquet")
+    assert load_dataset(tmp_path / "two.parquet").checksum == first
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A place that is taken is refused for every form, and stays as it is."""
     for to in WRITERS:

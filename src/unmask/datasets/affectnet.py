@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.datasets.base import NEXT_STEP, FaceDataset, LeftOut
+from unmask.datasets.base import FaceDataset, LeftOut
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import PictureRow, from_pictures
 from unmask.errors import DataError, InputError
@@ -50,17 +50,8 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     DataError
         A table or an annotation has another form; the message names it.
     """
-    rows: list[PictureRow] = []
-    left_out: list[LeftOut] = []
-    for item in (*_from_tables(path), *_from_sets(path)):
-        if isinstance(item, PictureRow):
-            rows.append(item)
-        elif options.skip_bad:
-            left_out.append(item)
-        else:
-            raise DataError(f"{item.where}: {item.reason}; {NEXT_STEP}")
-    dataset = from_pictures("AffectNet", path, rows, replace(options, taxonomy=options.taxonomy or FERPLUS))
-    return replace(dataset, left_out=(*left_out, *dataset.left_out))
+    rows = (*_from_tables(path), *_from_sets(path))
+    return from_pictures("AffectNet", path, rows, replace(options, taxonomy=options.taxonomy or FERPLUS))
 
 
 def _pictures(path: Path) -> Path | None:

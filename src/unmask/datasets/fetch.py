@@ -6,7 +6,7 @@ Neither library is needed by, or installed with, unmask. Each keeps its own cach
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,9 @@ from unmask.datasets.pictures import reduce, split_named
 from unmask.errors import ConfigError, DataError, InputError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS, Expression, Taxonomy
 from unmask.images import decode
+
+_Columns = tuple[str, str | None, list[Expression | None] | None]
+"""Names of the columns of pictures and labels, and what each number of the label means."""
 
 _PART_ROWS = 1024
 _IMAGE_COLUMNS, _LABEL_COLUMNS = ("image", "img", "pixels"), ("label", "labels", "expression", "emotion")
@@ -65,7 +68,7 @@ def fetch(source: str, out: str | Path | None = None, *, library: Any = None, si
         raise ConfigError(f"{source}: name a folder to write to (--out)")
     library = library or _library("datasets")
     parts = _asked(source, lambda: library.load_dataset(name))
-    own_parquet_writing.write(_converted(source, parts, library, size), Path(out))
+    _asked(source, lambda: own_parquet_writing.write(_converted(source, parts, library, size), Path(out)))
     return Path(out)
 
 
@@ -96,7 +99,7 @@ def _converted(source: str, parts: Any, library: Any, size: int) -> Iterator[Fac
     if not hasattr(parts, "items"):
         raise DataError(f"{source}: expected splits by name, got {type(parts).__name__}")
     names = {split: _columns(source, part) for split, part in parts.items()}
-    taxonomy = _taxonomy(label for _, _, labels in names.values() for label in labels or ())
+    taxonomy = _taxonomy(source, parts, names)
     for split, part in parts.items():
         image, label, labels = names[split]
         undecoded = part.cast_column(image, library.Image(decode=False))
@@ -111,7 +114,7 @@ def _converted(source: str, parts: Any, library: Any, size: int) -> Iterator[Fac
             yield _dataset(source, split, rows, taxonomy)
 
 
-def _columns(source: str, part: Any) -> tuple[str, str | None, list[Expression | None] | None]:
+def _columns(source: str, part: Any) -> _Columns:
     """Names of the columns of pictures and labels, and what each number of the label means."""
     features = part.features
     image = next((name for name in _IMAGE_COLUMNS if name in features), None)
@@ -122,8 +125,16 @@ def _columns(source: str, part: Any) -> tuple[str, str | None, list[Expression |
     return image, label, None if words is None else [expression_of(word) for word in words]
 
 
-def _taxonomy(labels: Iterable[Expression | None]) -> Taxonomy:
-    return FERPLUS if Expression.CONTEMPT in set(labels) else FER2013
+def _taxonomy(source: str, parts: Any, names: Mapping[str, _Columns]) -> Taxonomy:
+    """FER+'s where contempt is among the labels, which a column of words only tells row by row."""
+    for split, (_, label, labels) in names.items():
+        found = labels
+        if labels is None and label:
+            words = {word for word in parts[split][label] if isinstance(word, str)}
+            found = [_label(word, None, f"{source}, {split}") for word in words]
+        if Expression.CONTEMPT in (found or ()):
+            return FERPLUS
+    return FER2013
 
 
 def _pixels(cell: Any, where: str, size: int) -> np.ndarray:

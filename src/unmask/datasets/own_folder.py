@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.base import UNLABELLED, FaceDataset
+from unmask.datasets.base import UNLABELLED, FaceDataset, LeftOut
 from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import PictureRow, from_pictures
@@ -114,11 +114,14 @@ def png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _row(path: Path, cells: dict[str, Any], where: str, has_votes: bool) -> PictureRow:
+def _row(path: Path, cells: dict[str, Any], where: str, has_votes: bool) -> PictureRow | LeftOut:
     file = cells["file"] or ""
     if not file or Path(file).is_absolute() or ".." in Path(file).parts or None in (cells["label"], cells["split"]):
-        raise DataError(f"{path / ROWS}: {where}: expected a file inside the folder, a label and a split")
-    votes = parse_votes([cells[name] for name in VOTE_COLUMNS], f"{path / ROWS}: {where}") if has_votes else None
+        return LeftOut(f"{path / ROWS}: {where}", "expected a file inside the folder, a label and a split")
+    try:
+        votes = parse_votes([cells[name] for name in VOTE_COLUMNS]) if has_votes else None
+    except DataError as error:
+        return LeftOut(f"{path / ROWS}: {where}", str(error))
     return PictureRow(
         path / file,
         label=cells["label"],

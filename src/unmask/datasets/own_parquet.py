@@ -56,7 +56,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     digest = hashlib.sha256()
     for shard in _shards(path):
         with open(shard, "rb") as file:
-            digest.update(shard.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     parts = list(_parts(path, options, batch_rows=ROW_GROUP))
     return replace(joined(parts), checksum=digest.hexdigest())
 
@@ -175,7 +175,7 @@ def _dataset(
         try:
             images.append(_image(row, options.size))
             label = UNLABELLED if row["label"] is None else taxonomy.code(row["label"])
-            votes = parse_votes(row["votes"] or [], "votes") if "votes" in about["columns"] else None
+            votes = parse_votes(row["votes"] or []) if "votes" in about["columns"] else None
         except UnmaskError as error:
             del images[len(kept) :]
             if not options.skip_bad:

@@ -66,7 +66,7 @@ class PictureRow:
     where: str = ""
 
 
-def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: LoadOptions) -> FaceDataset:
+def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow | LeftOut], options: LoadOptions) -> FaceDataset:
     """Read picture files into a data set, in the order of the rows.
 
     Colour becomes grey; the largest square in the middle is brought to ``options.picture_size`` pixels, by area where
@@ -78,15 +78,25 @@ def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: 
         Of the data set.
     folder
         That ``names`` are relative to.
+    rows
+        A :class:`LeftOut` among them is a row of a table that is damaged itself.
 
     Raises
     ------
     InputError
         A file is missing or damaged.
     DataError
-        A label is unknown, or there is no row at all.
+        A row is damaged, a label is unknown, or there is no row at all.
     """
-    rows = list(rows)
+    listed: list[PictureRow] = []
+    left_out: list[LeftOut] = []
+    for row in rows:
+        if isinstance(row, PictureRow):
+            listed.append(row)
+        elif options.skip_bad:
+            left_out.append(row)
+        else:
+            raise DataError(f"{row.where}: {row.reason}; {NEXT_STEP}")
 
     def read(row: PictureRow) -> tuple[NDArray[np.uint8], str, bytes] | UnmaskError:
         try:
@@ -98,10 +108,10 @@ def from_pictures(name: str, folder: Path, rows: Iterable[PictureRow], options: 
             return error
 
     kept: list[PictureRow] = []
-    images, labels, left_out = [], [], []
+    images, labels = [], []
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as pool:
-        for row, result in zip(rows, pool.map(read, rows), strict=True):
+        for row, result in zip(listed, pool.map(read, listed), strict=True):
             if isinstance(result, UnmaskError):
                 if not options.skip_bad:
                     pool.shutdown(wait=False, cancel_futures=True)

@@ -197,7 +197,9 @@ def make_split(
     groups = splits.linked_groups(dataset)[rows]
     strata = part.labels if stratify else None
     about: dict[str, Any] = {"name": method, "seed": seed, "within": within}
-    names = dataset.splits.astype("<U32") if within is not None else np.full(len(dataset), "", dtype="<U32")
+    # Wide enough for the names that are drawn, and for those that stay.
+    width = max(32, dataset.splits.dtype.itemsize // 4)
+    names = np.full(len(dataset), "", dtype=f"<U{width}") if within is None else dataset.splits.astype(f"<U{width}")
     if method == "holdout":
         if not 0 < fraction < 1:
             raise ConfigError(f"fraction {fraction}: expected more than 0 and less than 1")

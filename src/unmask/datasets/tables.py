@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from unmask.datasets.base import FaceDataset
+from unmask.datasets.base import FaceDataset, LeftOut
 from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import PictureRow, from_pictures, split_named
@@ -51,34 +51,38 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     )
 
 
-def _row(path: Path, where: str, cells: Mapping[str, Any], found: Mapping[str, str]) -> PictureRow:
+def _row(path: Path, where: str, cells: Mapping[str, Any], found: Mapping[str, str]) -> PictureRow | LeftOut:
     def cell(what: str) -> str:
         value = cells.get(found.get(what, ""))
         return "" if value is None else str(value).strip()
 
+    place = f"{path.name}, {where}"
     if not cell("file"):
-        raise DataError(f"{path}: {where}: no file in '{found['file']}'")
+        return LeftOut(place, f"no file in '{found['file']}'")
     votes = None
     if all(name in cells for name in VOTE_COLUMNS):
-        votes = parse_votes([cells[name] for name in VOTE_COLUMNS], f"{path}: {where}")
+        try:
+            votes = parse_votes([cells[name] for name in VOTE_COLUMNS])
+        except DataError as error:
+            return LeftOut(place, str(error))
     return PictureRow(
         path=path.parent / cell("file"),
         label=cell("label"),
         split=split_named(cell("split")) or "Training",
         subject=cell("subject"),
         votes=votes,
-        where=f"{path.name}, {where}",
+        where=place,
     )
 
 
-def parse_votes(cells: list[Any], where: str) -> tuple[int, ...]:
-    """Ten vote counts. Raises DataError, naming ``where``, for anything else."""
+def parse_votes(cells: list[Any]) -> tuple[int, ...]:
+    """Ten vote counts. Raises DataError for anything else; the caller adds the place."""
     try:
         votes = tuple(int(cell) for cell in cells)
     except (TypeError, ValueError):
         votes = ()
     if len(votes) != len(VOTE_COLUMNS) or not all(0 <= vote <= 255 for vote in votes):
-        raise DataError(f"{where}: expected {len(VOTE_COLUMNS)} vote counts 0 to 255, got {cells!r}"[:300])
+        raise DataError(f"expected {len(VOTE_COLUMNS)} vote counts 0 to 255, got {cells!r}"[:300])
     return votes
 
 
