@@ -395,6 +395,34 @@ def test_explanation(crop: np.ndarray, tmp_path: Path) -> None:
         explain(network, crop, blocks=["x"])
 
 
+def test_blocks_by_their_own_names(crop: np.ndarray) -> None:
+    """A block that only hands on what its last layer gives is known by its own name too, for maps and for heat."""
+    torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+    from torch import nn
+
+    from unmask.explain.torch_network import TorchNetwork
+
+    class Blocks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Sequential(nn.Sequential(nn.Conv2d(1, 3, 3, stride=2, padding=1), nn.ReLU()))
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, pixels: Any) -> dict[str, Any]:
+            return {"two": self.head(self.block(pixels).mean(dim=(2, 3)))}
+
+    torch.manual_seed(0)
+    network = TorchNetwork(Blocks(), CARD)
+    maps = network.maps(crop, ["block", "block.0", "block.0.1"])
+    np.testing.assert_array_equal(maps["block"], maps["block.0.1"])
+    np.testing.assert_array_equal(maps["block"], maps["block.0"])
+    found = explain(network, crop, blocks=["block"], methods=["grad-cam"], heat_on="block.0.0")
+    assert (list(found.maps), found.heat_block) == (["block"], "block.0.0")
+    assert not np.array_equal(found.heat["grad-cam"], explain(network, crop, heat_on="block").heat["grad-cam"])
+    with pytest.raises(ConfigError, match="only grad-cam looks at one layer"):
+        explain(network, crop, methods=["occlusion"], heat_on="block")
+
+
 def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
     """A photograph is read as the reader reads it, and explained; the table needs no picture; mistakes are named."""
     out = tmp_path / "out"
@@ -410,10 +438,12 @@ def test_command_line(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path:
     assert main([*command, "--face", "3"]) == 1
     assert main([*command, "--blocks", "nothing"]) == 2
     assert main([*command, "--methods", "nothing"]) == 2
+    assert main([*command, "--heat-block", "nowhere"]) == 2
     error = capsys.readouterr().err
     assert "--out DIR" in error
     assert "has one face, number 0; there is no --face 3" in error
     assert "no layer 'nothing'" in error
+    assert "no layer 'nowhere'" in error
     assert "unknown heat method 'nothing'" in error
 
 

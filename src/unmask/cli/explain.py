@@ -35,6 +35,9 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--methods", metavar="NAMES", help="heat to show, with commas (default: grad-cam,occlusion)")
     parser.add_argument(
+        "--heat-block", metavar="NAME", help="layer that grad-cam looks at (default: the last map of at least 3 x 3)"
+    )
+    parser.add_argument(
         "--face", type=whole(), metavar="N", help="which face, from 0, left to right (default: the largest)"
     )
     parser.add_argument("--detector", metavar="NAME", help="as for unmask read; whole takes the picture as a crop")
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         head=arguments.head,
         blocks=names(arguments.blocks),
         methods=names(arguments.methods) or None,
+        heat_on=arguments.heat_block,
     )
     for name in file_names(explanation):
         check_targets({"--out": arguments.out / name}, [arguments.image])

@@ -109,7 +109,9 @@ def heat_block(layers: Sequence[Layer], *, least: int = 3) -> str:
     by_name = {layer.name: layer for layer in layers}
     blocks = main_blocks(layers)
     if not blocks:
-        raise DataError("this network has no maps with height and width, so nothing to lay over a face; use occlusion")
+        raise DataError(
+            "this network has no maps with height and width, so nothing to lay over a face; use --methods occlusion"
+        )
     fine = [name for name in blocks if min(by_name[name].shape[1:]) >= least]
     return (fine or blocks)[-1]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError
+from unmask.errors import ConfigError, DataError
 from unmask.explain.base import Crop, Layer, Maps, OpenNetwork, heat_block, main_blocks
-from unmask.explain.heat import Heat, heat_method, heat_methods
+from unmask.explain.heat import GRAD_CAM, Heat, grad_cam, heat_method, heat_methods
 from unmask.expressions import Taxonomy
 from unmask.models import softmax
 
@@ -37,7 +38,7 @@ class Explanation:
     heat
         For every class, by the name of the method.
     heat_block
-        The block that ``grad-cam`` looks at.
+        The block that ``grad-cam`` looks at; empty without that method.
     """
 
     model: str
@@ -88,6 +89,7 @@ def explain(
     head: str | None = None,
     blocks: Sequence[str] = (),
     methods: Sequence[str] | None = None,
+    heat_on: str | None = None,
 ) -> Explanation:
     """Look into a network while it reads one face.
 
@@ -101,11 +103,13 @@ def explain(
         Names of layers whose maps to keep; empty takes the last map of each size.
     methods
         Names of heat methods; None takes all that are registered.
+    heat_on
+        Name of the layer whose map ``grad-cam`` looks at; None takes the last main block that is at least 3 x 3.
 
     Raises
     ------
     ConfigError
-        An unknown block or method.
+        An unknown block or method, or ``heat_on`` without ``grad-cam``.
     DataError
         A crop of another size.
     ModelError
@@ -117,6 +121,12 @@ def explain(
     chosen = network.card.head(head)
     wanted = list(blocks) or main_blocks(network.layers)
     ways = {name: heat_method(name) for name in (heat_methods() if methods is None else methods)}
+    looked_at = ""
+    if GRAD_CAM in ways:
+        looked_at = heat_on or heat_block(network.layers)
+        ways[GRAD_CAM] = partial(grad_cam, block=looked_at)
+    elif heat_on:
+        raise ConfigError(f"{heat_on}: only {GRAD_CAM} looks at one layer, and it is not among the methods")
     return Explanation(
         model=network.card.identity,
         engine=network.engine,
@@ -127,5 +137,5 @@ def explain(
         maps=network.maps(crop, wanted),
         filters=network.filters(),
         heat={name: method(network, crop, chosen) for name, method in ways.items()},
-        heat_block=heat_block(network.layers),
+        heat_block=looked_at,
     )

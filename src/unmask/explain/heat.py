@@ -26,6 +26,8 @@ class HeatMethod(Protocol):
         """Heat of every class of the head over the crop ``uint8 (S, S)``."""
 
 
+GRAD_CAM = "grad-cam"
+
 _METHODS: dict[str, HeatMethod] = {}
 
 
@@ -117,5 +119,5 @@ def _starts(length: int, patch: int, step: int) -> list[int]:
     return sorted({*range(0, last + 1, min(step, patch)), last})
 
 
-register_heat("grad-cam", grad_cam)
+register_heat(GRAD_CAM, grad_cam)
 register_heat("occlusion", occlusion)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmask.errors import DataError, ModelError
+from unmask.errors import ModelError
 from unmask.explain.base import Crop, Layer, Maps, check_maps, unseen_share
 from unmask.models import Head, ModelCard
 
@@ -45,13 +45,18 @@ class TorchNetwork:
     def card(self) -> ModelCard:
         return self._card
 
-    @cached_property
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """See :class:`unmask.explain.OpenNetwork`."""
+        return self._ran[0]
+
+    @cached_property
+    def _ran(self) -> tuple[tuple[Layer, ...], dict[str, str]]:
+        """The layers, and for each block that hands on what its last layer gives, that layer's name."""
         size = self._card.input_size
-        with torch.no_grad(), _steps(self._network) as layers:
+        with torch.no_grad(), _steps(self._network) as (layers, blocks):
             self._network(torch.zeros(1, 1, size, size))
-        return tuple(layers)
+        return tuple(layers), {block: layers[step].name for block, step in blocks.items()}
 
     def logits(self, crops: NDArray[np.uint8], head: Head) -> NDArray[np.float32]:
         """See :class:`unmask.explain.OpenNetwork`."""
@@ -61,21 +66,19 @@ class TorchNetwork:
 
     def maps(self, crop: Crop, names: Sequence[str]) -> dict[str, Maps]:
         """See :class:`unmask.explain.OpenNetwork`."""
-        check_maps(self.layers, names)
-        wanted = {self._step(name): name for name in names}
-        found: dict[str, Maps] = {}
+        wanted = {name: self._step(name) for name in names}
+        found: dict[int, Maps] = {}
 
         def watch(step: int, value: Tensor) -> None:
-            if step in wanted:  # copied, for the next module may work in place
-                found[wanted[step]] = value[0].detach().clone().numpy()
+            if step in wanted.values():  # copied, for the next module may work in place
+                found[step] = value[0].detach().clone().numpy()
 
         with torch.no_grad(), _steps(self._network, watch):
             self._network(_pixels(crop[None]))
-        return {name: found[name] for name in names}
+        return {name: found[step] for name, step in wanted.items()}
 
     def channel_gradients(self, crop: Crop, name: str, head: Head) -> NDArray[np.float64]:
         """See :class:`unmask.explain.OpenNetwork`."""
-        check_maps(self.layers, [name])
         wanted, held = self._step(name), []
 
         def watch(step: int, value: Tensor) -> Tensor | None:
@@ -101,10 +104,10 @@ class TorchNetwork:
         raise ModelError(f"model '{self._card.name}' has no convolution, so no filters")
 
     def _step(self, name: str) -> int:
-        for step, layer in enumerate(self.layers):
-            if layer.name == name:
-                return step
-        raise DataError(f"no layer '{name}'")
+        """The number of the step that gives the map of a layer or block. Raises ConfigError where there is none."""
+        layer = self._ran[1].get(name, name)
+        check_maps(self.layers, [layer])
+        return [one.name for one in self.layers].index(layer)
 
 
 def _pixels(crops: NDArray[np.uint8]) -> Tensor:
@@ -113,9 +116,13 @@ def _pixels(crops: NDArray[np.uint8]) -> Tensor:
 
 
 @contextmanager
-def _steps(network: nn.Module, watch: Watch = lambda step, value: None) -> Iterator[list[Layer]]:
-    """The network's steps, filled in while it runs in the context; ``watch`` sees each and may replace its result."""
+def _steps(network: nn.Module, watch: Watch = lambda step, value: None) -> Iterator[tuple[list[Layer], dict[str, int]]]:
+    """The network's steps, filled in while it runs in the context; ``watch`` sees each and may replace its result.
+
+    Beside them, blocks that add no step of their own: by name, the number of the step whose result they hand on.
+    """
     layers: list[Layer] = []
+    blocks: dict[str, int] = {}
     last: list[Any] = [None]
     runs: dict[nn.Module, int] = {}
     names = {module: name for name, module in network.named_modules()}
@@ -126,6 +133,7 @@ def _steps(network: nn.Module, watch: Watch = lambda step, value: None) -> Itera
         is_block = next(module.children(), None) is not None
         own = list(module.parameters(recurse=False))
         if is_block and output is last[0] and not own:
+            blocks[names[module]] = len(layers) - 1
             if layers[-1].name.endswith(":2"):
                 layers[-1] = replace(layers[-1], name=names[module], kind=f"end of {type(module).__name__}")
             return None
@@ -137,7 +145,7 @@ def _steps(network: nn.Module, watch: Watch = lambda step, value: None) -> Itera
 
     handles = [module.register_forward_hook(ended) for module in network.modules() if module is not network]
     try:
-        yield layers
+        yield layers, blocks
     finally:
         for handle in handles:
             handle.remove()
