@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.datasets import UNLABELLED, load_dataset
-from unmask.datasets.splits import holdout_mask
 from unmask.evaluation.answers import reference_labels
 from unmask.evaluation.corruptions import blur, shrink
 from unmask.faces import Detection, build_detector, measure
 from unmask.models import Classifier
 from unmask.readings import Box
+from unmask.training.targets import training_rows
 
 SIDES = (48, 40, 32, 28, 24, 20, 16, 12)
 SIGMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
@@ -52,8 +52,10 @@ def main() -> int:
     classifier = Classifier.load(arguments.model)
     config = classifier.card.training["config"]
     dataset = load_dataset(arguments.data, ferplus_path=arguments.ferplus)
-    held = holdout_mask(dataset.groups, config["holdout"], seed=config["seed"]) & (dataset.splits == "Training")
-    rows = dataset.select(held)
+    drawn = {key: config[key] for key in ("holdout", "seed", "keep_copies")}
+    rows = training_rows(dataset, split=config["train_split"], **drawn)[1]
+    if len(rows) != classifier.card.training["held_out_rows"]:
+        parser.error(f"{arguments.model} held out other rows than these; give the data it was trained on")
     majority, _ = reference_labels(rows, use_votes=True)
     crops, labels = rows.images[majority != UNLABELLED], majority[majority != UNLABELLED]
     print(f"{classifier.card.identity}: {len(crops)} held-out rows with a majority")

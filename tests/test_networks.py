@@ -103,6 +103,14 @@ def test_network_contract(name: str) -> None:
     assert {id(p) for p in network.heads.parameters()} <= last
 
 
+@pytest.mark.parametrize("name", ["resnet", "repvgg", "inverted"])
+@pytest.mark.parametrize(("widths", "blocks"), [([], []), ([8, 0], [1, 1]), ([8], [1, 1]), ([8], [-1])])
+def test_stages_that_are_none(name: str, widths: list[int], blocks: list[int]) -> None:
+    """Widths and blocks that make no network are an error that says what is expected."""
+    with pytest.raises(ConfigError, match="expected"):
+        build_network(name, heads=HEADS, widths=widths, blocks=blocks)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_network_size_and_state(name: str, tmp_path: Path) -> None:
     """Every registered network has the parameters that are written here, and its weights come back from a file."""

@@ -17,6 +17,7 @@ from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, InputError, ModelError, UnmaskError
+from unmask.expressions import FERPLUS
 from unmask.models import Classifier, load_model
 from unmask.networks import build_network
 from unmask.training.config import load_config
@@ -125,7 +126,44 @@ def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatc
 
     with pytest.raises(InputError, match="free some space"):
         trainer.fit(notify=fill)
-    assert {path.name for path in tmp_path.iterdir()} == {".training.lock", "checkpoint.safetensors", "config.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".training.lock",
+        "checkpoint.safetensors",
+        "config.json",
+        "history.json",
+    }
+
+
+def test_resume_keeps_the_memory_format(bars: FaceDataset, tmp_path: Path) -> None:
+    """With channels last too, where moments lie in memory as the weights do, a resumed run ends as an unbroken one."""
+    wide = {"widths": [4, 8], "blocks": [1, 1]}
+    config = dataclasses.replace(TINY, epochs=2, precision="bf16", memory_format="channels_last", arguments=wide)
+    whole = Trainer(config, bars, tmp_path / "whole")
+    whole.fit()
+    Trainer(config, bars, tmp_path / "broken").fit(until=1)
+    resumed = Trainer(config, bars, tmp_path / "broken")
+    resumed.fit(resume=True)
+    assert [name for name, value in weights(whole).items() if not torch.equal(value, weights(resumed)[name])] == []
+
+
+def test_a_run_on_labels_of_ferplus_without_votes(bars: FaceDataset, tmp_path: Path) -> None:
+    """Labels in FER+'s taxonomy, as AffectNet's are, teach its head; the model is calibrated and measured on them."""
+    named = [FERPLUS.code(label) for label in bars.taxonomy.labels]
+    labels = np.array(named)[bars.labels]
+    affect = dataclasses.replace(bars, taxonomy=FERPLUS, labels=labels, votes=None)
+    trainer = Trainer(dataclasses.replace(TINY, epochs=2, heads={"ferplus": 1.0}), affect, tmp_path)
+    trainer.fit()
+    card = finish(trainer, affect, tmp_path / "model")
+    assert card.heads[0].temperature != 1
+    assert card.metrics["bars PublicTest"]["n"] == 60
+
+
+def test_the_history_is_there_after_each_epoch(bars: FaceDataset, tmp_path: Path) -> None:
+    """Whatever ends a run, what it has learned so far can be read beside the checkpoint."""
+    Trainer(TINY, bars, tmp_path).fit(until=1)
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1]
+    assert len(history[0]["batch_losses"]) > 1
 
 
 def test_two_processes_do_not_train_in_one_folder(bars: FaceDataset, tmp_path: Path) -> None:
@@ -190,6 +228,10 @@ def test_schedule() -> None:
         ),
         ('network = "resnet"\naugmentation = {spin = 3}', "spin"),
         ("augmentation = 3", "expected a table"),
+        (
+            'name="a"\nversion="1"\nnetwork="resnet"\nheads = {fer2013 = "high"}',
+            "heads.fer2013 = 'high': expected float",
+        ),
         ("name = ", "not TOML"),
         ("", "missing: name, version, network"),
         ('name="a"\nversion="1"\nnetwork="resnet"\nprecision="fp8"', "precision"),

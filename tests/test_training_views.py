@@ -168,4 +168,5 @@ def test_galleries() -> None:
     pytest.importorskip("matplotlib")
     face = noise(1)[0, 0].byte().numpy()
     assert to_png(gallery(face, views=2), dpi=30) == to_png(gallery(face, views=2), dpi=30)
+    assert to_png(gallery(face, 255 - face, views=2), dpi=30) != to_png(gallery(face, views=2), dpi=30)
     assert to_png(recipe_gallery(face[None], Augmentation(), views=2), dpi=30).startswith(b"\x89PNG")

@@ -17,7 +17,7 @@ from unmask.evaluation.answers import Answers, answer
 from unmask.models import Classifier
 from unmask.training.config import TrainConfig
 from unmask.training.finish import trained
-from unmask.training.fit import Trainer
+from unmask.training.fit import HISTORY, Trainer
 from unmask.training.typed import build_typed, read_table, set_value
 
 MEASURED = "Validation"
@@ -85,7 +85,8 @@ def train(context: Context, config: TrainConfig, dataset: FaceDataset, name: str
         context.say(f"  {name}: {config.epochs} epochs on {len(trainer.training):,} rows")
 
     model = trained(config, dataset, folder, device=context.device, notify=context.notify, announce=announce)
-    return Run(model, json.loads((folder / "history.json").read_text(encoding="utf-8")))
+    history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    return Run(model, [{key: v for key, v in record.items() if key != "batch_losses"} for record in history])
 
 
 def tuned(

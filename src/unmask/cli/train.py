@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,11 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
     need_torch(arguments.threads, arguments.device)
 
     from unmask.errors import InputError
+    from unmask.plots import to_svg
     from unmask.training.checkpoint import CHECKPOINT
     from unmask.training.config import load_config
     from unmask.training.finish import finish, finish_int8, lacks
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
+    from unmask.training.pictures import curves
+    from unmask.writing import write_whole
 
     check_outputs(arguments, {"--gallery": arguments.gallery}, arguments.config)
     config = load_config(arguments.config, arguments.set)
@@ -105,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"unmask: {lack}", file=sys.stderr)
         with ExitStack() as stack:
             trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
-        _keep_history(trainer)
+        write_whole(out / "curves.svg", to_svg(curves(trainer.history_)))
         cards = {"model": finish(trainer, dataset, out / "model")}
         if arguments.int8:
             cards["model_int8"] = finish_int8(trainer, dataset, out / "model_int8")
@@ -153,15 +155,6 @@ def on_terminal(config: TrainConfig, progress: Progress) -> Notify:
         print(f"epoch {record['epoch']:3}/{config.epochs}  {shown}", file=sys.stderr, flush=True)
 
     return notify
-
-
-def _keep_history(trainer: Trainer) -> None:
-    from unmask.plots import to_svg
-    from unmask.training.pictures import curves
-    from unmask.writing import write_whole
-
-    write_whole(trainer.folder / "history.json", json.dumps(trainer.history_) + "\n")
-    write_whole(trainer.folder / "curves.svg", to_svg(curves(trainer.history_)))
 
 
 def _draw_gallery(config: TrainConfig, dataset: Any, path: Path) -> int:

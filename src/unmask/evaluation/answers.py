@@ -187,6 +187,7 @@ def answer(
     split: str,
     use_votes: bool = False,
     views: int = 1,
+    learned: str = "Training",
     advance: Callable[[int], None] = lambda count: None,
 ) -> Answers:
     """What one model, or several as one, answers on a split.
@@ -194,11 +195,13 @@ def answer(
     Parameters
     ----------
     dataset
-        With the rows of Training too, if the figure without copies is to mean anything.
+        With the rows that were learned from too, if the figure without copies is to mean anything.
     use_votes
         Hold the answers against FER+'s majority rule instead of the data's own labels.
     views
         See :mod:`unmask.evaluation.views`.
+    learned
+        Name of the split that was learned from, whose copies are counted apart.
     advance
         Called with the number of crops done.
 
@@ -209,7 +212,7 @@ def answer(
     ConfigError
         Another number of views than there is.
     """
-    copies = dataset.copies_of("Training") if split != "Training" else np.zeros(len(dataset), dtype=bool)
+    copies = dataset.copies_of(learned) if split != learned else np.zeros(len(dataset), dtype=bool)
     part = dataset.split(split)
     labels, taxonomy = reference_labels(part, use_votes=use_votes)
     labelled = labels != UNLABELLED

@@ -10,7 +10,13 @@ from unmask.models import Classifier
 
 
 def evaluate(
-    classifier: Classifier, dataset: FaceDataset, *, split: str, use_votes: bool = False, views: int = 1
+    classifier: Classifier,
+    dataset: FaceDataset,
+    *,
+    split: str,
+    use_votes: bool = False,
+    views: int = 1,
+    learned: str = "Training",
 ) -> dict[str, Any]:
     """Every figure of one model on one split; :func:`unmask.evaluation.answers.answer` explains the parameters."""
-    return answer([classifier], dataset, split=split, use_votes=use_votes, views=views).figures()
+    return answer([classifier], dataset, split=split, use_votes=use_votes, views=views, learned=learned).figures()

@@ -127,6 +127,16 @@ class PooledNetwork(FaceNetwork):
         return out
 
 
+def check_stages(widths: Sequence[int], blocks: Sequence[int], *, least: int = 0) -> None:
+    """Raise ValueError unless each stage has a width of 1 or more and ``least`` or more blocks."""
+    if len(widths) != len(blocks) or not len(widths):
+        raise ValueError(f"expected as many widths as blocks, one or more, got {list(widths)} and {list(blocks)}")
+    if min(widths) < 1 or min(blocks) < least:
+        raise ValueError(
+            f"expected widths of 1 or more and {least} or more blocks each, got {list(widths)} and {list(blocks)}"
+        )
+
+
 def halving_stages(
     block: Callable[..., nn.Module], inputs: int, widths: Sequence[int], blocks: Sequence[int]
 ) -> tuple[nn.Sequential, int]:

@@ -1,4 +1,4 @@
-"""Inverted residual networks for 48-pixel grey faces: more accuracy for each parameter than full convolutions give.
+"""Inverted residual networks for 48-pixel grey faces: parameters that mix channels instead of 3x3 neighbourhoods.
 
 The blocks are those of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks"
 (doi:10.1109/CVPR.2018.00474): a 3x3 filter for each channel alone, between two 1x1 convolutions that mix channels.
@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from unmask.networks.base import PooledNetwork, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
 from unmask.networks.mobilenet import InvertedResidual, conv_norm
 
 
@@ -46,8 +46,9 @@ class FaceInvertedNet(PooledNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(widths) != len(blocks):
-            raise ValueError(f"expected as many widths as blocks, got {list(widths)} and {list(blocks)}")
+        check_stages(widths, blocks)
+        if expansion < 1 or last < 0:
+            raise ValueError(f"expected expansion of 1 or more and last of 0 or more, got {expansion} and {last}")
         self.stem = conv_norm(1, widths[0], 3, stride=2)
         block = partial(InvertedResidual, expansion=expansion)
         self.stages, channels = halving_stages(block, widths[0], widths, blocks)

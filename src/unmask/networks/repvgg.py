@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask.networks.base import PooledNetwork, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
 
 
 class RepBlock(nn.Module):
@@ -83,8 +83,7 @@ class FaceRepVGG(PooledNetwork):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        if len(widths) != len(blocks) or min(blocks) < 1:
-            raise ValueError(f"expected a block or more for each width, got {list(widths)} and {list(blocks)}")
+        check_stages(widths, blocks, least=1)
         self.stages, channels = halving_stages(RepBlock, 1, widths, blocks)
         self.dropout = nn.Dropout(dropout)
         self.heads = linear_heads(channels, heads)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from unmask.networks.base import PooledNetwork, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
 
 
 class ResidualBlock(nn.Module):
@@ -60,8 +60,7 @@ class FaceResNet(PooledNetwork):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        if len(widths) != len(blocks):
-            raise ValueError(f"expected as many widths as blocks, got {list(widths)} and {list(blocks)}")
+        check_stages(widths, blocks)
         self.stem = nn.Sequential(
             nn.Conv2d(1, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
         )

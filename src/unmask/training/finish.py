@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from unmask.training.export import code_version, store_as_fp16, to_onnx, write_m
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
 from unmask.training.trained import origin
-from unmask.writing import write_whole
 
 _FEW = 200
 """Held-out rows below which temperature and thresholds are largely chance."""
@@ -44,8 +42,7 @@ def trained(
 ) -> Path:
     """Run a configuration to its end in a folder, make a model of it there, and return the model's folder.
 
-    What is done already is not done again: a run that was stopped goes on, a finished one is left as it is. The
-    folder also gets ``history.json``, a record an epoch without the loss of each batch.
+    What is done already is not done again: a run that was stopped goes on, a finished one is left as it is.
 
     Parameters
     ----------
@@ -65,8 +62,6 @@ def trained(
         trainer = Trainer(config, dataset, folder, device=device)
         announce(trainer)
         trainer.fit(notify=notify, resume=True)
-        short = [{key: value for key, value in record.items() if key != "batch_losses"} for record in trainer.history_]
-        write_whole(folder / "history.json", json.dumps(short) + "\n")
         finish(trainer, dataset, model)
     return model
 
@@ -165,7 +160,7 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
     config = trainer.config
     copies = "with" if config.keep_copies else "without"
     copies += " copies of other splits' images"
-    faces = "" if dataset.votes is None else " and without rows in which no tagger saw a face"
+    faces = "" if dataset.votes is None else " and without rows in which no tagger saw an expression"
     return {
         "data": dataset.name if dataset.votes is None else f"{dataset.name} with FER+ votes",
         "sha256": dataset.checksum,
@@ -186,7 +181,9 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
     for head in card.heads:
-        labels, taxonomy = reference_labels(held, use_votes=head.name == "ferplus")
+        # As in training: the votes teach the head ferplus, unless the labels themselves are of that taxonomy.
+        by_votes = head.name == "ferplus" and held.taxonomy.name != "ferplus"
+        labels, taxonomy = reference_labels(held, use_votes=by_votes)
         rows = labels != UNLABELLED
         if not rows.any():
             return card
@@ -208,10 +205,11 @@ def measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset, confi
     metrics = {}
     for views in sorted({1, config.views}):
         note = "" if views == 1 else f", {views} views"
+        about: dict[str, Any] = {"split": split, "views": views, "learned": config.train_split}
         if dataset.votes is not None:
             title = f"FER+ {split} (majority rule{note})"
-            metrics[title] = evaluate(classifier, dataset, split=split, use_votes=True, views=views)
+            metrics[title] = evaluate(classifier, dataset, use_votes=True, **about)
         if (dataset.labels[rows] != UNLABELLED).any():
             title = f"{dataset.name} {split}" + (f" ({note[2:]})" if note else "")
-            metrics[title] = evaluate(classifier, dataset, split=split, views=views)
+            metrics[title] = evaluate(classifier, dataset, **about)
     return metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,10 @@ from unmask.training.targets import (
     training_rows,
     weighted_by_class,
 )
+from unmask.writing import write_whole
+
+HISTORY = "history.json"
+"""In the folder of a run: a record an epoch, with the loss of each batch."""
 
 _SETTLING = 256
 """Training pictures from which layers that the initial weights lack take their statistics."""
@@ -306,13 +311,14 @@ class Trainer:
         targets = make_targets(rows, heads, label_smoothing=self.config.label_smoothing)
         distillation = self.config.distillation
         if distillation.teachers and not distillation.live:
-            taught = teacher_shares(
-                distillation.teachers,
-                rows.images,
-                heads,
-                temperature=distillation.temperature,
-                cache=self.folder / "teachers.safetensors",
-            )
+            with self.parallel.leading_first():
+                taught = teacher_shares(
+                    distillation.teachers,
+                    rows.images,
+                    heads,
+                    temperature=distillation.temperature,
+                    cache=self.folder / "teachers.safetensors",
+                )
             targets = replace(targets, taught=taught)
         return weighted_by_class(targets, self.config.class_weighting)
 
@@ -337,6 +343,7 @@ class Trainer:
             best=self.best_,
             history=self.history_,
         )
+        write_whole(self.folder / HISTORY, json.dumps(self.history_) + "\n")
 
     def _not_finite(self, epoch: int, what: str, where: str) -> UnmaskError:
         kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"

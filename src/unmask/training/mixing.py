@@ -20,22 +20,28 @@ def mixed(batch: Batch, generator: torch.Generator, *, mixup: float, cutmix: flo
     """
     if not (mixup or cutmix):
         return batch
-    draws = Draws(generator, batch.pixels.device)
     other = torch.randperm(len(batch.pixels), generator=generator, device=generator.device).to(batch.pixels.device)
-    blend = bool(mixup) and (not cutmix or bool(draws.chance(1, 0.5)))
-    kept = _beta(mixup if blend else cutmix, len(batch.pixels), generator).to(batch.pixels.device)
-    if blend:
-        share = kept[:, None, None, None]
-        pixels = share * batch.pixels + (1 - share) * batch.pixels[other]
-    else:
-        hidden = _windows(batch.pixels, 1 - kept, draws)
-        pixels = torch.where(hidden[:, None], batch.pixels[other], batch.pixels)
-        kept = 1 - hidden.float().mean(dim=(1, 2))  # a window at the edge is cut
+    pixels, kept = mixed_pictures(batch.pixels, batch.pixels[other], generator, mixup=mixup, cutmix=cutmix)
 
     def pairs(values: dict[str, Tensor]) -> dict[str, Tensor]:
         return {head: _weighted(value, value[other], kept) for head, value in values.items()}
 
     return Batch(pixels, pairs(batch.shares), pairs(batch.weights), pairs(batch.taught))
+
+
+def mixed_pictures(
+    pixels: Tensor, others: Tensor, generator: torch.Generator, *, mixup: float, cutmix: float
+) -> tuple[Tensor, Tensor]:
+    """Pictures ``(B, 1, H, W)`` mixed with others of that shape, and the share of the first ones in each, ``(B,)``."""
+    draws = Draws(generator, pixels.device)
+    blend = bool(mixup) and (not cutmix or bool(draws.chance(1, 0.5)))
+    kept = _beta(mixup if blend else cutmix, len(pixels), generator).to(pixels.device)
+    if blend:
+        share = kept[:, None, None, None]
+        return share * pixels + (1 - share) * others, kept
+    hidden = _windows(pixels, 1 - kept, draws)
+    kept = 1 - hidden.float().mean(dim=(1, 2))  # a window at the edge is cut
+    return torch.where(hidden[:, None], others, pixels), kept
 
 
 def _weighted(first: Tensor, second: Tensor, kept: Tensor) -> Tensor:

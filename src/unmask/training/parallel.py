@@ -50,6 +50,17 @@ class Parallel:
         distributed.broadcast(flag, src=0)
         return bool(flag.item())
 
+    @contextmanager
+    def leading_first(self) -> Iterator[None]:
+        """The leading process goes through the block, then the others: it writes a file, they find it there."""
+        if not self.leads:
+            self.agreed(True)
+        try:
+            yield
+        finally:
+            if self.leads:
+                self.agreed(True)
+
 
 ALONE = Parallel()
 """The only process."""

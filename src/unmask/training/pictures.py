@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unmask import plots
 from unmask.training.augment import Augmentation
+from unmask.training.mixing import mixed_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,14 +42,24 @@ SHOWN: Mapping[str, Augmentation] = {
 }
 """Each ingredient alone, strong enough to be seen."""
 
+MIXED: Mapping[str, Mapping[str, float]] = {
+    "mixup": {"mixup": 1.0, "cutmix": 0.0},
+    "cutmix": {"mixup": 0.0, "cutmix": 1.0},
+}
+"""Ingredients that take two faces."""
 
-def gallery(face: NDArray[np.uint8], *, views: int = 6, seed: int = 0) -> Figure:
+
+def gallery(
+    face: NDArray[np.uint8], other: NDArray[np.uint8] | None = None, *, views: int = 6, seed: int = 0
+) -> Figure:
     """A row of random views for each ingredient of the augmentation; the first picture of a row is the face itself.
 
     Parameters
     ----------
     face
         Grey ``uint8 (S, S)``.
+    other
+        The face that it is mixed with; None mixes it with itself, mirrored and turned to the negative.
     views
         Random views in a row.
     seed
@@ -59,7 +70,11 @@ def gallery(face: NDArray[np.uint8], *, views: int = 6, seed: int = 0) -> Figure
     for augmentation in SHOWN.values():
         seen = augmentation(pixels, torch.Generator().manual_seed(seed))
         pictures += [face, *seen[:, 0].round().byte().numpy()]
-    return plots.image_grid(pictures, rows=list(SHOWN), columns=views + 1, cell=0.8)
+    second = torch.from_numpy((255 - face[:, ::-1] if other is None else other).copy()).float().expand_as(pixels)
+    for kind in MIXED.values():
+        seen = mixed_pictures(pixels, second, torch.Generator().manual_seed(seed), **kind)[0]
+        pictures += [face, *seen[:, 0].round().byte().numpy()]
+    return plots.image_grid(pictures, rows=[*SHOWN, *MIXED], columns=views + 1, cell=0.8)
 
 
 def recipe_gallery(faces: NDArray[np.uint8], augmentation: Augmentation, *, views: int = 6, seed: int = 0) -> Figure:

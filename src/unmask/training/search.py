@@ -94,10 +94,14 @@ def load_plan(path: str | Path) -> SearchPlan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One draw: its settings, how long it was trained, its last score, and why it failed, if it did."""
+    """One draw: its settings, in how many rounds and epochs it was trained, its score, and why it failed, if it did.
+
+    The score is that of the weights that the run keeps: of the last epoch or, with patience, of the best.
+    """
 
     number: int
     settings: Mapping[str, Any]
+    rounds: int = 0
     epochs: int = 0
     score: float | None = None
     failure: str = ""
@@ -164,16 +168,19 @@ def _train(
     if history and plan.objective not in history[-1]:
         numbers = ", ".join(key for key in history[-1] if key.startswith("holdout"))
         raise ConfigError(f"objective = {plan.objective!r}: expected one of {numbers}")
-    score = history[-1][plan.objective] if history and not failure else None
-    return replace(trial, epochs=len(history), score=score, failure=failure, history=tuple(history))
+    kept = min(history, key=lambda record: record["holdout_loss"]) if config.patience and history else None
+    score = (kept or history[-1])[plan.objective] if history and not failure else None
+    return replace(
+        trial, rounds=trial.rounds + 1, epochs=len(history), score=score, failure=failure, history=tuple(history)
+    )
 
 
 def _ranked(trials: Sequence[Trial], plan: SearchPlan) -> list[Trial]:
-    """Trials that were trained longer first, as halving let them go on, then by score; failures last."""
+    """Trials that halving let go on further first, then by score; failures last."""
     sign = 1 if plan.objective.endswith("loss") else -1
 
     def place(trial: Trial) -> tuple[bool, int, float]:
-        return trial.score is None, -trial.epochs, math.inf if trial.score is None else sign * trial.score
+        return trial.score is None, -trial.rounds, math.inf if trial.score is None else sign * trial.score
 
     return sorted(trials, key=place)
 

@@ -87,8 +87,8 @@ def training_rows(
 ) -> tuple[FaceDataset, FaceDataset]:
     """The rows of a split that can be learned from, and the part of them that is held out.
 
-    Left out are rows whose images also stand in other splits (unless ``keep_copies``), rows in which no tagger saw a
-    face, and rows with neither label nor vote.
+    Left out are rows whose images also stand in other splits (unless ``keep_copies``), rows in which no tagger saw an
+    expression, and rows with neither label nor vote.
 
     Raises
     ------

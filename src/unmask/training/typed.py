@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from unmask.errors import ConfigError, DataError, InputError, suggest
 
@@ -95,6 +95,8 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         return tuple(value)
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where} = {value!r}: expected a table")
+    if get_args(hint)[1:] == (float,):
+        return {str(key): _typed(float, item, f"{where}.{key}") for key, item in value.items()}
     return build_typed(hint, value, where) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else value
 
 

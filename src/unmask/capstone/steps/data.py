@@ -80,8 +80,11 @@ def _draw(context: Context, result: Result, training: FaceDataset) -> None:
     )
     context.draw(result, "mean_faces", mean_faces(training), "The mean of all faces of each class.", pixels=True)
     caption = "Each ingredient of the augmentation alone, stronger than in training, on"
-    face = training.images[int((training.labels == FER2013.code(Expression.HAPPY)).argmax())]
-    context.draw(result, "augmentation", gallery(face), f"{caption} one face.", shows_faces=True, pixels=True)
+    face, other = (
+        training.images[int((training.labels == FER2013.code(label)).argmax())]
+        for label in (Expression.HAPPY, Expression.SURPRISE)
+    )
+    context.draw(result, "augmentation", gallery(face, other), f"{caption} one face.", shows_faces=True, pixels=True)
     mean = greys(training.images.mean(axis=0, dtype=np.float64))
     context.draw(result, "augmented_mean", gallery(mean), f"{caption} the mean face.", pixels=True)
     used = load_config(recipe("study_net.toml")).augmentation
