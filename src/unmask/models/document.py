@@ -35,9 +35,10 @@ def card_markdown(card: ModelCard) -> str:
         "## Limits and uses out of scope",
         "- FER2013's pictures were gathered by web search and are mostly of posed, frontal, well lit faces; groups are "
         "not represented evenly, and the labels of fear, disgust and contempt are few and noisy.\n"
-        "- Faces that are turned away, hidden, very small or blurred are read badly; the reader abstains on them.\n"
-        "- Not for decisions about people at work, at school, in hiring, in policing or in diagnosis (EU AI Act, Art. "
-        "5(1)(f)); people who are filmed must be told (Art. 50).",
+        "- Very small and blurred faces are read badly; the reader abstains on them, and on faces that are turned "
+        "further than the data goes. Hidden eyes or mouths are read badly too, and nothing notices them.\n"
+        "- Not for decisions about people at work, at school, in hiring, in policing, at borders or in diagnosis (EU "
+        "AI Act, Art. 5(1)(f)); people who are filmed must be told (Art. 50).",
         f"Terms of the weights: {card.licence}. Written by unmask {card.code_version}.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -101,5 +102,9 @@ def _figures(name: str, figures: Mapping[str, Any]) -> str:
     pairs = ", ".join(
         f"{pair['actual']} as {pair['predicted']} ({pair['count']:,})" for pair in figures["most_confused"][:_PAIRS]
     )
-    tables = "\n\n".join([_table(header, rows), recall, confusion])
-    return f"### {name}\n\n{tables}" + (f"\n\nMost often mistaken: {pairs}." if pairs else "")
+    never = ", ".join(
+        label for label, told in zip(labels, zip(*figures["confusion"], strict=True), strict=True) if not sum(told)
+    )
+    parts = [f"### {name}", _table(header, rows), recall, confusion]
+    parts += [f"Most often mistaken: {pairs}."] * bool(pairs) + [f"Never answered: {never}."] * bool(never)
+    return "\n\n".join(parts)
