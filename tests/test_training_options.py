@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,22 @@ def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path)
     assert from_model.initial.fresh == ()
     with pytest.raises(ModelError, match="not the weights of this network"):
         Trainer(dataclasses.replace(TINY, network="study", arguments={}, initial=str(tmp_path / "run")), bars, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(bars: FaceDataset, tmp_path: Path) -> None:
+    """Compiled or not, a run's losses are the same to rounding, and its checkpoint fits either."""
+    config = dataclasses.replace(TINY, epochs=1)
+    plain, compiled = (
+        Trainer(dataclasses.replace(config, compile=compile), bars, tmp_path / str(compile)) for compile in (False, True)
+    )
+    for trainer in (plain, compiled):
+        trainer.fit()
+    np.testing.assert_allclose(
+        compiled.history_[0]["batch_losses"], plain.history_[0]["batch_losses"], rtol=1e-2, atol=1e-2
+    )
+    assert compiled.average.state_dict().keys() == plain.average.state_dict().keys()
 
 
 def test_patience_without_rows_to_watch(bars: FaceDataset, tmp_path: Path) -> None:

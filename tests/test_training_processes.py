@@ -88,7 +88,7 @@ from torch import nn
 from unmask.networks import FaceNetwork, register_network
 from unmask.networks.base import linear_heads, standardise
 from unmask.training.augment import Augmentation
-from unmask.training.config import TrainConfig, Transfer
+from unmask.training.config import Distillation, TrainConfig, Transfer
 from unmask.training.fit import Trainer
 from unmask.training.parallel import joined
 
@@ -112,7 +112,7 @@ torch.set_num_threads(1)
 config = TrainConfig(
     name="plain", version="0", network="plain", heads={"fer2013": 1.0}, epochs=4, warmup_epochs=1, batch_size=32,
     learning_rate=0.02, ema_decay=0.5, holdout=0.2, precision="fp32", clip_norm=0.5, optimiser="sgd",
-    transfer=Transfer(frozen_epochs=1), patience=3, keep_copies=True,
+    transfer=Transfer(frozen_epochs=1), patience=3, keep_copies=True, distillation=Distillation(teachers=("nano",)),
     augmentation=Augmentation(rotation=0, zoom=0, shift=0, brightness=0, contrast=0, flip=0, erase=0),
 )
 out = Path(sys.argv[1])
@@ -125,7 +125,10 @@ with joined("cpu") as (parallel, device):
 
 
 def test_two_processes_learn_as_one(tmp_path: Path) -> None:
-    """Two processes end with the same weights, which are, to rounding, those of one process with the same batches."""
+    """Two processes end with the same weights, which are, to rounding, those of one process with the same batches.
+
+    What the teacher says is written by one of them and read by the other.
+    """
     (tmp_path / "script.py").write_text(TOGETHER)
     arguments = [str(tmp_path / "script.py"), str(tmp_path), str(Path(__file__).parent)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -66,7 +66,7 @@ class Vgg19Budget:
     rows_per_class: int = 0
     measured: int = 0
     frozen_epochs: int = 2
-    epochs: int = 8
+    epochs: int = 10
     frozen_rates: tuple[float, ...] = (3e-3, 1e-2)
     rates: tuple[float, ...] = (2e-4, 4e-4)
     tried_epochs: int = 2
