@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from unmask.capstone.budgets import BUDGETS, Budget
 from unmask.capstone.published import CONFUSION, LABELS, MOST_CONFUSED, ROWS, Published
 from unmask.capstone.rows import DIFFERS, NOISE, SAME, far_recalls, in_few_words, in_words, judge
 from unmask.evaluation import rates
@@ -136,3 +137,10 @@ def test_a_part_of_the_data() -> None:
     assert len(part(split)) == len(split)
     rises = [length("mobilenet_scratch", epochs)["warmup_epochs"] for epochs in (1, 2, 5, 20)]
     assert rises == [0, 1, 1, 4]  # a fifth, as in the recipe
+
+
+@pytest.mark.parametrize("budget", BUDGETS.values(), ids=BUDGETS.keys())
+def test_rates_are_compared_after_they_have_played_a_part(budget: Budget) -> None:
+    """While the body is frozen the head has a rate of its own, so that a comparison then would be of nothing."""
+    assert budget.future.frozen_epochs < budget.future.tried_epochs <= budget.future.epochs
+    assert 1 <= budget.vgg19.tried_epochs <= budget.vgg19.epochs

@@ -311,7 +311,7 @@ def test_a_compiled_network_learns_the_same(bars: FaceDataset, tmp_path: Path) -
     """Compiled or not, a run's losses are the same to rounding, and its checkpoint fits either."""
     config = dataclasses.replace(TINY, epochs=1)
     plain, compiled = (
-        Trainer(dataclasses.replace(config, compile=compile), bars, tmp_path / str(compile)) for compile in (False, True)
+        Trainer(dataclasses.replace(config, compile=way), bars, tmp_path / str(way)) for way in (False, True)
     )
     for trainer in (plain, compiled):
         trainer.fit()

@@ -126,7 +126,7 @@ class FutureBudget:
     rates
         Peaks of the learning rate that are tried for each beginning; the best on held-out rows goes on.
     tried_epochs
-        After how many of ``epochs`` they are compared.
+        After how many of ``epochs`` they are compared; more than ``frozen_epochs``, in which the peak plays no part.
     """
 
     votes_epochs: int = 40
@@ -135,7 +135,7 @@ class FutureBudget:
     epochs: int = 8
     frozen_epochs: int = 2
     rates: tuple[float, ...] = (5e-4, 2e-3)
-    tried_epochs: int = 2
+    tried_epochs: int = 4
 
 
 @dataclass(frozen=True, slots=True)
