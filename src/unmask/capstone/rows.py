@@ -179,6 +179,8 @@ def protocol_in_words(row: Mapping[str, Any]) -> str:
     """How a row's value was measured, and with which seeds."""
     seeds = row["seeds"]
     told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        told = f"seeds {seeds[0]} to {seeds[-1]}"
     return "; ".join(part for part in (row["protocol"], told) if part)
 
 
