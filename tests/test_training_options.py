@@ -307,9 +307,11 @@ def test_starting_from_a_run_and_from_a_model(bars: FaceDataset, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # its own, while it compiles
 def test_a_compiled_network_learns_the_same(bars: FaceDataset, tmp_path: Path) -> None:
     """Compiled or not, a run's losses are the same to rounding, and its checkpoint fits either."""
-    config = dataclasses.replace(TINY, epochs=1)
+    still = {"widths": [4, 8], "blocks": [0, 1], "dropout": 0.0}  # dropout draws in another order when compiled
+    config = dataclasses.replace(TINY, epochs=1, warmup_epochs=0, arguments=still)
     plain, compiled = (
         Trainer(dataclasses.replace(config, compile=way), bars, tmp_path / str(way)) for way in (False, True)
     )
