@@ -142,16 +142,16 @@ def test_a_plan_is_checked(tmp_path: Path, text: str, words: str) -> None:
         load_plan(tmp_path / "plan.toml")
 
 
+def tiny_recipe(**changes: Any) -> dict[str, Any]:
+    """The table of a recipe whose runs take a second."""
+    recipe: dict[str, Any] = {"name": "t", "version": "0", "network": "resnet"}
+    recipe |= {"arguments": {"widths": [4, 8], "blocks": [0, 1]}, "heads": {"fer2013": 1.0}, "warmup_epochs": 0}
+    return {**recipe, "holdout": 0.2, "precision": "fp32", "batch_size": 32, "ema_decay": 0.5, **changes}
+
+
 def test_a_trial_that_stopped_early_is_not_placed_last(bars: FaceDataset, tmp_path: Path) -> None:
     """With patience a trial counts by the epoch that it keeps, and by how far halving let it go, not by its length."""
-    recipe: dict[str, Any] = {
-        "name": "t",
-        "version": "0",
-        "network": "resnet",
-        "arguments": {"widths": [4, 8], "blocks": [0, 1]},
-    }
-    recipe |= {"heads": {"fer2013": 1.0}, "epochs": 6, "warmup_epochs": 0, "holdout": 0.2, "precision": "fp32"}
-    recipe |= {"batch_size": 32, "ema_decay": 0.5, "patience": 1, "schedule": "constant"}
+    recipe = tiny_recipe(epochs=6, patience=1, schedule="constant")
     plan = SearchPlan({"learning_rate": [0.02, 1e-7]}, trials=3, method="random", seed=1)
     found = search(plan, recipe, bars, tmp_path)
     assert [trial.rounds for trial in found] == [1, 1, 1]
@@ -162,14 +162,7 @@ def test_a_trial_that_stopped_early_is_not_placed_last(bars: FaceDataset, tmp_pa
 
 def test_search_prefers_what_learns_and_goes_on(bars: FaceDataset, tmp_path: Path) -> None:
     """A sane rate beats one that is far too small; a stopped search ends with the results of an unbroken one."""
-    recipe: dict[str, Any] = {
-        "name": "t",
-        "version": "0",
-        "network": "resnet",
-        "arguments": {"widths": [4, 8], "blocks": [0, 1]},
-    }
-    recipe |= {"heads": {"fer2013": 1.0}, "epochs": 4, "warmup_epochs": 0, "holdout": 0.2, "precision": "fp32"}
-    recipe |= {"batch_size": 32, "ema_decay": 0.5, "augmentation": {"rotation": 0, "zoom": 0, "erase": 0}}
+    recipe = tiny_recipe(epochs=4, augmentation={"rotation": 0, "zoom": 0, "erase": 0})
     plan = SearchPlan({"learning_rate": [0.02, 1e-7]}, trials=4, first_epochs=2, reduction=2, seed=1)
 
     class Stop(Exception):

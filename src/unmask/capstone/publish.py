@@ -10,6 +10,7 @@ from typing import Any
 from unmask.capstone.pipeline import STEPS
 from unmask.capstone.report import DATA
 from unmask.capstone.rows import in_words, mended_in_words, ours_in_words, protocol_in_words
+from unmask.capstone.sections import QUICK_MARK
 from unmask.errors import InputError
 from unmask.writing import disk_errors, write_whole
 
@@ -115,7 +116,7 @@ def results_page(report: Mapping[str, Any]) -> str:
         if shown:
             lines += ["", f"## {step['title']}", ""]
         for figure in shown:
-            caption = figure["caption"] + (" Quick." if quick else "")
+            caption = figure["caption"] + (QUICK_MARK if quick else "")
             lines += [f"![{figure['caption']}](figures/{name}_{figure['file']})", "", f"*{caption}*", ""]
     if report["left_out"]:
         lines += ["", "## Left out", "", *(f"- {entry['step']}: {entry['reason']}" for entry in report["left_out"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -157,6 +157,13 @@ def halving_stages(
             made.append(block(inputs, width, stride=2 if index > 0 and number == 0 else 1))
             inputs = width
     return nn.Sequential(*made), inputs
+
+
+def halves(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
+    """The first half of some blocks and the second, which is the longer where they are odd."""
+    listed = list(blocks)
+    half = len(listed) // 2
+    return [listed[:half], listed[half:]]
 
 
 def linear_heads(features: int, heads: Mapping[str, int]) -> nn.ModuleDict:

@@ -12,7 +12,15 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import (
+    PooledNetwork,
+    check_stages,
+    halves,
+    halving_stages,
+    initialise,
+    linear_heads,
+    standardise,
+)
 from unmask.networks.mobilenet import InvertedResidual, conv_norm
 
 
@@ -64,6 +72,4 @@ class FaceInvertedNet(PooledNetwork):
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """Stem, both halves of the stages, the last convolution and the heads."""
-        stages = list(self.stages)
-        half = len(stages) // 2
-        return [[self.stem], stages[:half], stages[half:], [self.last, self.heads]]
+        return [[self.stem], *halves(self.stages), [self.last, self.heads]]

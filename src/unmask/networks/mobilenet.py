@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask.networks.base import ImageNetTrunk, TransferNetwork, initialise, linear_heads, transfer_neck
+from unmask.networks.base import ImageNetTrunk, TransferNetwork, halves, initialise, linear_heads, transfer_neck
 
 _SETTINGS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Factor of expansion, channels, blocks and first stride of each stage (table 2 of the article)."""
@@ -182,6 +182,4 @@ class FaceMobileNetV1(TransferNetwork):
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """The first half of the convolutions, the second half, the neck and the heads."""
-        blocks = list(self.blocks)
-        half = len(blocks) // 2
-        return [blocks[:half], blocks[half:], [self.neck, self.heads]]
+        return [*halves(self.blocks), [self.neck, self.heads]]

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import (
+    PooledNetwork,
+    check_stages,
+    halves,
+    halving_stages,
+    initialise,
+    linear_heads,
+    standardise,
+)
 
 
 class RepBlock(nn.Module):
@@ -96,9 +104,7 @@ class FaceRepVGG(PooledNetwork):
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """Both halves of the stages, the heads."""
-        stages = list(self.stages)
-        half = len(stages) // 2
-        return [stages[:half], stages[half:], [self.heads]]
+        return [*halves(self.stages), [self.heads]]
 
     def fused(self) -> nn.Module:
         """A copy in evaluation mode with one convolution a layer; it gives the same logits and cannot be trained on."""

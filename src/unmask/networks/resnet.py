@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from unmask.networks.base import PooledNetwork, check_stages, halving_stages, initialise, linear_heads, standardise
+from unmask.networks.base import (
+    PooledNetwork,
+    check_stages,
+    halves,
+    halving_stages,
+    initialise,
+    linear_heads,
+    standardise,
+)
 
 
 class ResidualBlock(nn.Module):
@@ -81,6 +89,4 @@ class FaceResNet(PooledNetwork):
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """Stem, both halves of the stages, heads."""
-        stages = list(self.stages)
-        half = len(stages) // 2
-        return [[self.stem], stages[:half], stages[half:], [self.heads]]
+        return [[self.stem], *halves(self.stages), [self.heads]]

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -49,6 +49,11 @@ _SETTLING = 256
 
 Notify = Callable[[str, dict[str, Any]], None]
 """Called with ``("batch" | "epoch", record)``."""
+
+
+def best_record(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The epoch with the lowest loss on the held-out rows, the first of equals: what a run with patience keeps."""
+    return min(history, key=lambda record: float(record["holdout_loss"]))
 
 
 class Trainer:
@@ -323,8 +328,7 @@ class Trainer:
         return weighted_by_class(targets, self.config.class_weighting)
 
     def _epochs_since_best(self) -> int:
-        losses = [record["holdout_loss"] for record in self.history_]
-        return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+        return len(self.history_) - best_record(self.history_)["epoch"] if self.history_ else 0
 
     def _patience_is_spent(self) -> bool:
         patience = self.config.patience

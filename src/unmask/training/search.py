@@ -19,7 +19,7 @@ import numpy as np
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, UnmaskError
 from unmask.training.config import TrainConfig
-from unmask.training.fit import Trainer
+from unmask.training.fit import Trainer, best_record
 from unmask.training.typed import build_typed, check_ranges, read_table, set_value
 from unmask.writing import write_whole
 
@@ -168,8 +168,9 @@ def _train(
     if history and plan.objective not in history[-1]:
         numbers = ", ".join(key for key in history[-1] if key.startswith("holdout"))
         raise ConfigError(f"objective = {plan.objective!r}: expected one of {numbers}")
-    kept = min(history, key=lambda record: record["holdout_loss"]) if config.patience and history else None
-    score = (kept or history[-1])[plan.objective] if history and not failure else None
+    score = None
+    if history and not failure:
+        score = (best_record(history) if config.patience else history[-1])[plan.objective]
     return replace(
         trial, rounds=trial.rounds + 1, epochs=len(history), score=score, failure=failure, history=tuple(history)
     )

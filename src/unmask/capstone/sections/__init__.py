@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from unmask.capstone.step import Result
 from unmask.pages import Html, figure, gallery, paragraph, table
 
+QUICK_MARK = " Quick."
+"""What ends the captions of a quick run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -40,7 +43,7 @@ class Kept:
     @property
     def mark(self) -> str:
         """What ends a caption of a quick run."""
-        return " Quick." if self.quick else ""
+        return QUICK_MARK if self.quick else ""
 
     def value(self, key: str) -> Any:
         """A measured value; None where it was not measured."""

@@ -53,7 +53,7 @@ def run(context: Context) -> Result:
     )
     votes = context.inputs.find("votes")
     voted = None if votes is None else join(dataset, votes)
-    found = audit(voted or dataset, near=context.budget.data.near_copies)
+    found = audit(dataset if voted is None else voted, near=context.budget.data.near_copies)
     result.data |= {"description": figures, "audit": found.to_json()}
     _draw(context, result, training)
     context.draw(result, "classes", histogram(figures), "Images of each class, by split.")

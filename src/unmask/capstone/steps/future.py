@@ -47,12 +47,13 @@ def _better_labels(context: Context, result: Result) -> None:
     training = context.dataset.select(context.dataset.splits == "Training")
     voted = eighty_twenty(join(training, votes), together=True, seed=0)
     epochs, measured = context.budget.future.votes_epochs, {}
-    answers = {}
+    answers, evaluations = {}, {}
     for head in ("fer2013", "ferplus"):
         config = own_config(epochs, seed=0, together=True, heads={head: 1.0})
         done = train(context, config, voted, f"labels-{head}")
         answers[head] = done.answers(voted, use_votes=True)
-        figures = answers[head].figures()
+        evaluations[head] = measure(answers[head])
+        figures = evaluations[head].figures
         measured[head] = {name: figures[name] for name in ("accuracy", "macro_f1", "ece", "n")}
         own = done.answers(voted).figures()
         measured[head]["fer2013_accuracy"] = own["accuracy"]
@@ -64,7 +65,7 @@ def _better_labels(context: Context, result: Result) -> None:
     result.value(
         "future.votes",
         measured["ferplus"]["accuracy"],
-        interval=measure(answers["ferplus"]).intervals["accuracy"].to_json(),
+        interval=evaluations["ferplus"].intervals["accuracy"].to_json(),
         protocol=f"the own network, {epochs} epochs, against FER+'s majority on the 20 %",
         seeds=[0],
         mended={

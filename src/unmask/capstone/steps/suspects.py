@@ -38,6 +38,7 @@ def run(context: Context) -> Result:
     learned = split.split("Training")
     positions = labelled_rows(context.dataset, "Training")[split.splits == "Training"]
     probs = judged(context, learned)
+    votes = _votes(context)
     found = suspects(context.dataset, positions, probs)
     write_suspects(found, context.folder / "suspects.csv")
     write_cleaning_page(context.dataset, found, context.folder / "suspects.html", most=ON_PAGE)
@@ -46,7 +47,9 @@ def run(context: Context) -> Result:
         "judged": len(learned),
         "right": float((probs.argmax(axis=1) == learned.labels).mean()),
         "suspects": len(found),
-        "audit": audit(_voted(context, learned, positions), near=False).to_json(),
+        "audit": audit(
+            dataclasses.replace(learned, votes=None if votes is None else votes[positions]), near=False
+        ).to_json(),
         "rows": [one.row for one in found[:SHOWN]],
         "words": [f"{one.label}, or {one.suggested}: doubt {one.doubt:.2f}" for one in found[:SHOWN]],
     }
@@ -65,8 +68,8 @@ def run(context: Context) -> Result:
     moved = confusion_matrix(learned.labels[doubted], others, len(labels))
     caption = "Suspects: rows are the labels as they are, columns what the network takes them for."
     context.draw(result, "suspects_by_class", plots.confusion(moved, labels, title="Suspect labels"), caption)
-    _against_votes(context, result, positions, learned, doubted)
-    _retrain(context, result, split, doubted)
+    _against_votes(context, result, None if votes is None else votes[positions], learned, doubted)
+    _retrain(context, result, split, doubted, votes)
     return result
 
 
@@ -81,27 +84,26 @@ def judged(context: Context, learned: FaceDataset) -> NDArray[np.float64]:
     )
 
 
-def _voted(context: Context, rows: FaceDataset, positions: NDArray[np.int64]) -> FaceDataset:
-    """Rows of the data with FER+'s votes beside them, where those are there; their positions in the data are given."""
+def _votes(context: Context) -> NDArray[np.uint8] | None:
+    """FER+'s votes for every row of the data, where they were given."""
     votes = context.inputs.find("votes")
-    if votes is None:
-        return rows
-    voted = join(context.dataset, votes).votes
-    assert voted is not None
-    return dataclasses.replace(rows, votes=voted[positions])
+    return None if votes is None else join(context.dataset, votes).votes
 
 
 def _against_votes(
-    context: Context, result: Result, positions: NDArray[np.int64], learned: FaceDataset, doubted: NDArray[np.int64]
+    context: Context,
+    result: Result,
+    votes: NDArray[np.uint8] | None,
+    learned: FaceDataset,
+    doubted: NDArray[np.int64],
 ) -> None:
     """How often ten other people doubt the same labels."""
-    voted = _voted(context, learned, positions).votes
-    if voted is None:
+    if votes is None:
         result.left_out["suspects.votes"] = (
             "Whether people doubt the same labels needs FER+'s votes; name fer2013new.csv with --ferplus."
         )
         return
-    majority = ferplus.majority(voted)
+    majority = ferplus.majority(votes)
     own = np.array([FERPLUS.code(label) for label in learned.taxonomy.labels])[learned.labels]
     differs = np.where(majority == UNLABELLED, np.nan, (majority != own).astype(np.float64))
     counts = [count for count in (100, 200, 500, 1000, 2000, 4000, 8000) if count <= len(doubted)]
@@ -127,7 +129,13 @@ def _against_votes(
     )
 
 
-def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDArray[np.int64]) -> None:
+def _retrain(
+    context: Context,
+    result: Result,
+    split: FaceDataset,
+    doubted: NDArray[np.int64],
+    votes: NDArray[np.uint8] | None,
+) -> None:
     """The same recipe with and without the most doubted rows, measured on the same, uncleaned Validation."""
     epochs = context.budget.suspects.retrain_epochs
     learned = np.flatnonzero(split.splits == "Training")
@@ -143,7 +151,7 @@ def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDAr
         evaluated, right[name] = answers.figures(), answers.right
         figures[name] = {key: evaluated[key] for key in ("accuracy", "macro_f1", "ece", "n")}
         figures[name]["learned"] = int((kept.splits == "Training").sum())
-        figures[name]["votes"] = _vote_accuracy(context, split, answers.probs)
+        figures[name]["votes"] = _vote_accuracy(context, split, votes, answers.probs)
     compared = compare(right[without], right[with_all], first=without, second=with_all).to_json()
     result.data |= {"retrained": figures, "comparison": compared}
     result.value(
@@ -155,13 +163,13 @@ def _retrain(context: Context, result: Result, split: FaceDataset, doubted: NDAr
     )
 
 
-def _vote_accuracy(context: Context, split: FaceDataset, probs: NDArray[np.float64]) -> float | None:
+def _vote_accuracy(
+    context: Context, split: FaceDataset, votes: NDArray[np.uint8] | None, probs: NDArray[np.float64]
+) -> float | None:
     """Accuracy on Validation against FER+'s majority, where votes are there."""
-    held = split.splits == MEASURED
-    voted = _voted(context, split.select(held), labelled_rows(context.dataset, "Training")[held]).votes
-    if voted is None:
+    if votes is None:
         return None
-    majority = ferplus.majority(voted)
+    majority = ferplus.majority(votes[labelled_rows(context.dataset, "Training")[split.splits == MEASURED]])
     known = majority != UNLABELLED
     named = project(probs[known], split.taxonomy, FERPLUS)
     return float((named.argmax(axis=1) == majority[known]).mean())

@@ -19,7 +19,7 @@ from unmask.networks.vgg import FaceVGG
 from unmask.plots import lines
 from unmask.training.config import TrainConfig
 from unmask.training.finder import RateCurve, find_rate
-from unmask.training.fit import Trainer
+from unmask.training.fit import Trainer, best_record
 from unmask.training.pictures import curves
 from unmask.writing import write_whole
 
@@ -45,12 +45,11 @@ def run(context: Context) -> Result:
     found["unfrozen"] = _finder(context, "unfrozen", next(iter(wholes.values())), split, low=1e-6, high=0.1)
     best, tried_whole = tuned(context, wholes, split, "whole", until=budget.tried_epochs)
     done = train(context, wholes[best], split, f"whole-{best:g}")
-    kept = min(done.history, key=lambda epoch: float(epoch["holdout_loss"]))["epoch"]
     result.data |= {
         "finder": {name: curve.suggestion for name, curve in found.items()},
         "tuning": {"frozen": _listed(tried), "unfrozen": _listed(tried_whole)},
         "best_rate": {"frozen": head_rate, "unfrozen": best},
-        "kept_epoch": kept,
+        "kept_epoch": best_record(done.history)["epoch"],
         "history": {"frozen": tried[head_rate], "unfrozen": done.history},
     }
     _draw(context, result, found, {"head alone": tried, "all": tried_whole})
