@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from unmask.errors import DataError
 from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
-from unmask.evaluation.metrics import confusion_matrix, evaluate_probs, expected_calibration_error
+from unmask.evaluation.curves import reliability
+from unmask.evaluation.metrics import confusion_matrix, evaluate_probs
 from unmask.expressions import Expression, Taxonomy
 from unmask.models import softmax
 
@@ -35,7 +36,17 @@ def test_calibration_error_by_hand() -> None:
     """Ten bins: 0.95 twice right leaves a gap of 0.05, 0.55 once right of two a gap of 0.05."""
     probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.55, 0.45], [0.55, 0.45]])
     labels = np.array([0, 0, 0, 1])
-    assert expected_calibration_error(probs, labels, bins=10) == pytest.approx(0.05)
+    assert reliability(probs, labels, bins=10).error == pytest.approx(0.05)
+
+
+def test_calibration_error_by_chance_is_that_of_true_scores() -> None:
+    """Drawing whether each answer is right as its score says gives such an error on average, with few rows and many."""
+    generator = np.random.default_rng(0)
+    for rows in (150, 3000):
+        confidence = generator.uniform(0.5, 1, rows)
+        probs = np.stack([confidence, 1 - confidence], axis=1)
+        drawn = [reliability(probs, (generator.random(rows) > confidence).astype(np.int64)) for _ in range(300)]
+        assert drawn[0].error_by_chance == pytest.approx(np.mean([curve.error for curve in drawn]), rel=0.05)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=50))

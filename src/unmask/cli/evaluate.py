@@ -183,6 +183,8 @@ def _text(evaluation: Evaluation) -> str:
                 f"calibration error {part['ece']:.4f}  log loss {part['nll']:.4f}"
             )
     lines.append(f"{'95 % interval, all rows':27} accuracy {accuracy.low:.4f} to {accuracy.high:.4f}")
+    chance = f"calibration error {figures['ece_by_chance']:.4f}, on average, had every score been true"
+    lines.append(f"{'by chance alone, all rows':27} {chance}")
     short = [label[:8] for label in figures["labels"]]
     lines += ["", "actual \\ predicted".ljust(18) + "".join(f"{label:>9}" for label in short) + "   recall"]
     for label, row in zip(figures["labels"], figures["confusion"], strict=True):

@@ -37,6 +37,18 @@ class Reliability:
         gaps = np.abs(np.nan_to_num(self.confidence - self.accuracy))
         return float((gaps * self.counts).sum() / self.counts.sum())
 
+    @property
+    def error_by_chance(self) -> float:
+        """What :attr:`error` would be on average, had each answer been right as often as its confidence says.
+
+        The share of right answers in a bin of ``n`` then scatters around the confidence ``c`` by
+        ``sqrt(c (1 - c) / n)``, nearly normally, and a normal deviation's mean size is ``sqrt(2 / pi)`` of its spread.
+        An error is to be read against this one: few rows alone make a calibrated model look as bad.
+        """
+        confidence = np.nan_to_num(self.confidence)
+        sizes = np.sqrt(2 / np.pi * self.counts * confidence * (1 - confidence))
+        return float(sizes.sum() / self.counts.sum())
+
     def to_json(self) -> list[dict[str, Any]]:
         """One entry for each bin that is not empty."""
         edges = np.linspace(0, 1, len(self.counts) + 1)

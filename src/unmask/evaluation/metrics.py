@@ -9,18 +9,13 @@ from numpy.typing import NDArray
 
 from unmask.errors import DataError
 from unmask.evaluation import rates
-from unmask.evaluation.curves import BINS, reliability, risk_coverage
+from unmask.evaluation.curves import reliability, risk_coverage
 from unmask.expressions import Taxonomy
 
 
 def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Counts ``(classes, classes)``: rows actual, columns predicted."""
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def expected_calibration_error(probs: NDArray[np.floating], labels: NDArray[np.int64], *, bins: int = BINS) -> float:
-    """See :class:`unmask.evaluation.curves.Reliability`; probabilities ``(N, C)``, codes ``(N,)``."""
-    return reliability(probs, labels, bins=bins).error
 
 
 def most_confused(confusion: NDArray[np.int64], taxonomy: Taxonomy, *, at_least: int = 1) -> list[dict[str, Any]]:
@@ -60,11 +55,13 @@ def evaluate_probs(probs: NDArray[np.floating], labels: NDArray[np.int64], taxon
     actual = confusion.sum(axis=1)
     truth = probs[np.arange(len(labels)), labels]
     one_hot = np.eye(classes)[labels]
+    bins = reliability(probs, labels)
     return {
         "accuracy": float(rates.accuracy(confusion)),
         "balanced_accuracy": float(rates.balanced_accuracy(confusion)),
         "macro_f1": float(rates.macro_f1(confusion)),
-        "ece": expected_calibration_error(probs, labels),
+        "ece": bins.error,
+        "ece_by_chance": bins.error_by_chance,
         "brier": float(((probs - one_hot) ** 2).sum(axis=1).mean()),
         "nll": float(-np.log(np.maximum(truth, 1e-12)).mean()),
         "aurc": risk_coverage(probs, labels).area,

@@ -26,6 +26,7 @@ WHOLE = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro-F1",
     "ece": "calibration error",
+    "ece_by_chance": "calibration error had every score been true",
     "brier": "Brier score",
     "nll": "log loss",
     "aurc": "area under risk-coverage",
