@@ -207,13 +207,13 @@ FULL = Budget(
     # two cores with bf16 (AVX-512); without it VGG-19 takes five times as long
     minutes={
         "data": 0.5,
-        "classical": 17.0,
-        "vgg19": 30.0,
+        "classical": 9.0,
+        "vgg19": 40.0,
         "own": 33.0,
         "inside": 0.3,
         "saving": 0.2,
-        "suspects": 12.0,
-        "future": 30.0,
+        "suspects": 14.0,
+        "future": 22.0,
     },
 )
 """The study at its full length."""
