@@ -276,7 +276,7 @@ def test_where_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     cached.write_bytes(b"something else")
     with pytest.raises(ModelError, match="not on this machine"):
         find_weights("vgg19-imagenet")
-    with pytest.raises(ModelError, match=r"holds no weights\.safetensors"):
+    with pytest.raises(ModelError, match=r"holds no weights\.safetensors and no model\.onnx"):
         find_weights(tmp_path)
 
 

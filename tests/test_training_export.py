@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import onnx
 from data_sets import make_bars
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import DataError, InputError
+from unmask.errors import DataError, InputError, ModelError
 from unmask.expressions import FER2013
 from unmask.models import Classifier, Head, ModelCard, ModelFile, load_model, save_archive
 from unmask.models.graph import count_macs
@@ -26,6 +27,7 @@ from unmask.training.export import to_onnx, write_model
 from unmask.training.finish import finish, finish_int8, lacks
 from unmask.training.fit import Trainer
 from unmask.training.quantise import quantise
+from unmask.training.trained import trained_network
 
 QUICK = ("repvgg",)
 CARD = ModelCard("tiny", "1", (Head("fer2013", FER2013),), 48, 1, 1, "MIT", "0")
@@ -78,6 +80,68 @@ def compare(name: str, *, size: int = 0) -> None:
     if name == "repvgg":
         kinds = [node.op_type for node in graph.graph.node]
         assert kinds.count("Conv") == 8  # one a block: the branches are fused
+
+
+def lived_in_graph(name: str, folder: Path, **arguments: Any) -> tuple[FaceNetwork, Path]:
+    """A network with statistics, and its graph as the file of a model folder."""
+    network = build_network(name, heads={"fer2013": 7}, **arguments)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # equal tensors, such as those that begin as 0, share one name
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias)
+    lived_in(network)
+    folder.mkdir(exist_ok=True)
+    (folder / "model.onnx").write_bytes(to_onnx(network, ["fer2013"], 48).SerializeToString())
+    return network, folder
+
+
+@pytest.mark.parametrize("name", ["resnet", "inverted"])
+def test_weights_from_a_graph(name: str, tmp_path: Path) -> None:
+    """A model's graph fills its network again, with norms that learn: the same logits, before and after settling."""
+    trained, folder = lived_in_graph(name, tmp_path / name)
+    again = build_network(name, heads={"fer2013": 7}).eval()
+    loaded = load_weights(again, folder)
+    assert not loaded.fresh
+    assert {name.rpartition(".")[0] for name in loaded.folded} == {
+        name for name, module in again.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
+    }
+    pixels = torch.from_numpy(crops()).unsqueeze(1).float()
+    with torch.no_grad():
+        expected = trained(pixels)["fer2013"]
+        torch.testing.assert_close(again(pixels)["fer2013"], expected, atol=1e-4, rtol=1e-4)
+        again.settle(loaded.unsettled, pixels)
+        torch.testing.assert_close(again(pixels)["fer2013"], expected, atol=1e-4, rtol=1e-4)
+    norms = [module for module in again.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert all(norm.running_mean is not None and norm.running_mean.abs().sum() > 0 for norm in norms)
+
+
+def test_graphs_that_give_no_weights(tmp_path: Path) -> None:
+    """Branches made one, another network and a torn file are refused, and say why; other heads begin anew."""
+    _, folder = lived_in_graph("repvgg", tmp_path / "fused")
+    with pytest.raises(ModelError, match=r"the graph does not hold the network as it is trained .* folder of a run"):
+        load_weights(build_network("repvgg", heads={"fer2013": 7}), folder)
+    _, folder = lived_in_graph("resnet", tmp_path / "other", widths=[8, 8], blocks=[1, 1])
+    with pytest.raises(ModelError, match="does not hold the network"):
+        load_weights(build_network("inverted", heads={"fer2013": 7}), folder)
+    with pytest.raises(ModelError, match=r"the network has \(16, 1, 3, 3\), the file \(8, 1, 3, 3\)"):
+        load_weights(build_network("resnet", heads={"fer2013": 7}, widths=[16, 16], blocks=[1, 1]), folder)
+    loaded = load_weights(build_network("resnet", heads={"ferplus": 8}, widths=[8, 8], blocks=[1, 1]), folder)
+    assert loaded.fresh == ("heads.ferplus.weight", "heads.ferplus.bias")
+    (folder / "model.onnx").write_bytes(b"torn")
+    with pytest.raises(ModelError, match="the graph cannot be read"):
+        load_weights(build_network("resnet", heads={"fer2013": 7}), folder)
+
+
+@pytest.mark.parametrize("name", ["nano", "small", "base"])
+def test_models_of_the_package_can_be_trained_on(name: str) -> None:
+    """Their networks in PyTorch say what their graphs say, by every head."""
+    network, model = trained_network(name), Classifier.load(name)
+    images = crops()
+    with torch.no_grad():
+        logits = network(torch.from_numpy(images).unsqueeze(1).float())
+    assert len(logits) == len(model.card.heads) == 2
+    for head, values in logits.items():
+        np.testing.assert_allclose(model.logits(images, head=head), values.numpy(), atol=1e-4, rtol=0)
 
 
 @pytest.mark.slow

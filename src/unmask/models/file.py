@@ -23,10 +23,11 @@ from unmask.writing import write_whole
 
 ARCHIVE_SUFFIX = ".unmask"
 DEFAULT_MODEL = "small"
+GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 """A network's weights as they were trained, under its own names; only what was trained here has them."""
 
-_MEMBERS = ("model.json", "model.onnx", "CARD.md", WEIGHTS_FILE, "history.json")
+_MEMBERS = ("model.json", GRAPH_FILE, "CARD.md", WEIGHTS_FILE, "history.json")
 
 _MAX_MEMBER = 512 * 2**20  # bytes; a model of unmask has a few million
 
@@ -76,7 +77,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
 def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
     try:
         text = (folder / "model.json").read_text(encoding="utf-8")
-        onnx = (folder / "model.onnx").read_bytes()
+        onnx = (folder / GRAPH_FILE).read_bytes()
     except (OSError, UnicodeDecodeError) as error:
         if (folder / "model" / "model.json").is_file():
             raise ModelError(
@@ -94,11 +95,11 @@ def _read_archive(path: Path) -> ModelFile:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in ("model.json", "model.onnx"):
+            for name in ("model.json", GRAPH_FILE):
                 if archive.getinfo(name).file_size > _MAX_MEMBER:
                     raise ModelError(f"{path}: {name} is larger than {_MAX_MEMBER} bytes; not a model of unmask")
             text = archive.read("model.json").decode("utf-8")
-            onnx = archive.read("model.onnx")
+            onnx = archive.read(GRAPH_FILE)
     except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"{path}: not a {ARCHIVE_SUFFIX} archive ({error}); export the model again") from None
     return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
@@ -114,7 +115,7 @@ def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:
     """
     from unmask.models.document import card_markdown
 
-    write_whole(folder / "model.onnx", onnx)
+    write_whole(folder / GRAPH_FILE, onnx)
     write_whole(folder / "model.json", json.dumps(card.to_json(), indent=2) + "\n")
     write_whole(folder / "CARD.md", card_markdown(card))
 

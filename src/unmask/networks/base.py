@@ -44,6 +44,20 @@ class ImageNetTrunk(nn.Sequential):
         return out
 
 
+def _restate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Let a norm take the statistics of its input ``(B, C, H, W)``, and go on giving what it gave."""
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - scale * norm.running_mean
+    mean, variance = inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3), unbiased=False)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+    norm.bias.copy_(shift + scale * mean)
+
+
 class FaceNetwork(nn.Module):
     """Grey pixels ``(B, 1, H, W)`` in 0..255 to the logits of each head; every network scales the pixels itself.
 
@@ -87,16 +101,32 @@ class FaceNetwork(nn.Module):
         """
         raise NotImplementedError
 
-    def settle(self, fresh: Collection[str], pixels: Tensor) -> None:
-        """After weights from elsewhere were loaded: let layers that those lack begin so that they change nothing.
+    @torch.no_grad()
+    def settle(self, unsettled: Collection[str], pixels: Tensor) -> None:
+        """After weights from elsewhere were loaded: give their norms statistics, and let every answer stay as it was.
+
+        Published weights, and the graphs of models, have their norms folded into the convolutions, and without norms a
+        deep network learns slowly or diverges.
 
         Parameters
         ----------
-        fresh
-            Names of the tensors that the weights lack.
+        unsettled
+            Names of the tensors that the weights lack or hold folded; the norms of maps among them are settled.
         pixels
-            Grey training pictures ``(B, 1, H, W)`` in 0..255, from which statistics may be taken.
+            Grey training pictures ``(B, 1, H, W)`` in 0..255, from which the statistics are taken.
         """
+        hooks = [
+            module.register_forward_pre_hook(_restate)
+            for name, module in self.named_modules()
+            if isinstance(module, nn.BatchNorm2d) and f"{name}.weight" in unsettled
+        ]
+        if not hooks:
+            return
+        training = self.training
+        self.eval()(pixels)
+        self.train(training)
+        for hook in hooks:
+            hook.remove()
 
     def fused(self) -> nn.Module:
         """The same function in the form in which it is run; a network that has only one form gives itself."""

@@ -6,7 +6,7 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (doi:10
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -121,21 +121,11 @@ class _FaceConv(nn.Module):
         return functional.relu6(self.norm(self.conv(x)))
 
 
-def _pass_through(norm: nn.BatchNorm2d, maps: Tensor) -> None:
-    """Let a norm take the statistics of maps ``(B, C, H, W)`` and give them back, so that it changes nothing."""
-    mean, variance = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3), unbiased=False)
-    spread = (variance + norm.eps).sqrt()
-    norm.load_state_dict(
-        {**norm.state_dict(), "running_mean": mean, "running_var": variance, "weight": spread, "bias": mean}
-    )
-
-
 class FaceMobileNetV1(TransferNetwork):
     """MobileNetV1 as it was trained on VGGFace2.
 
-    The published weights have their norms folded into the convolutions, and without norms so deep a network learns
-    slowly or diverges. So each convolution has a norm again, which :meth:`settle` gives the statistics of the training
-    pictures.
+    The published weights have their norms folded into the convolutions. Each convolution has a norm again, which
+    :meth:`settle` gives the statistics of the training pictures.
 
     Parameters
     ----------
@@ -163,22 +153,6 @@ class FaceMobileNetV1(TransferNetwork):
         """Grey pixels ``(B, 1, H, W)`` in 0..255 to the last map ``(B, 1024, H / 32, W / 32)``."""
         out: Tensor = self.blocks(pixels - self.mean)
         return out
-
-    @torch.no_grad()
-    def settle(self, fresh: Collection[str], pixels: Tensor) -> None:
-        """Let the norms that the weights lack begin so that the network's answers stay as they are."""
-        hooks = [
-            block.conv.register_forward_hook(lambda _conv, _inputs, maps, norm=block.norm: _pass_through(norm, maps))
-            for place, block in enumerate(self.blocks)
-            if isinstance(block, _FaceConv) and f"blocks.{place}.norm.weight" in fresh
-        ]
-        if not hooks:
-            return
-        training = self.training
-        self.eval()(pixels)
-        self.train(training)
-        for hook in hooks:
-            hook.remove()
 
     def layer_groups(self) -> list[list[nn.Module]]:
         """The first half of the convolutions, the second half, the neck and the heads."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from unmask.errors import ModelError, UnknownModelError, suggest
 from unmask.models import bundled_models, store
-from unmask.models.file import WEIGHTS_FILE
+from unmask.models.file import GRAPH_FILE, WEIGHTS_FILE
 from unmask.networks.base import FaceNetwork
+from unmask.networks.folded import read_graph, unfolded
 
 _AVERAGE = "average/module."  # names of the averaged weights in a run's checkpoint
 _MAX_LISTED = 12  # differences that an error message lists
@@ -26,12 +27,21 @@ _MAX_LISTED = 12  # differences that an error message lists
 
 @dataclass(frozen=True, slots=True)
 class LoadedWeights:
-    """What a network took from a file: names taken, names left as the network made them, names not used."""
+    """What a network took from a file: names taken, names left as the network made them, names not used.
+
+    ``folded`` are those of norms that the file, a graph, holds as biases; they are among the names taken.
+    """
 
     source: str
     taken: tuple[str, ...]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
+    folded: tuple[str, ...] = ()
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """Names of what may lack statistics of its own: see :meth:`unmask.networks.base.FaceNetwork.settle`."""
+        return self.fresh + self.folded
 
 
 def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
@@ -42,9 +52,9 @@ def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
     network
         Built and not yet trained.
     source
-        A ``.safetensors`` or ``.pth`` file; a model folder, or the name of a model inside the package, that has
-        ``weights.safetensors``; a run's folder (its averaged weights); or the name of a published file
-        (``unmask models fetch`` lists them).
+        A ``.safetensors`` or ``.pth`` file; a model folder or the name of a model inside the package (its
+        ``weights.safetensors``, else its graph: see :mod:`unmask.networks.folded`); a run's folder (its averaged
+        weights); or the name of a published file (``unmask models fetch`` lists them).
 
     Raises
     ------
@@ -54,6 +64,9 @@ def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
         Neither a file nor a known name.
     """
     path = find_weights(source)
+    if path.name == GRAPH_FILE:
+        tensors, folded = unfolded(network, read_graph(path), path)
+        return replace(fill(network, tensors, source=str(path)), folded=tuple(folded))
     return fill(network, read_tensors(path), source=str(path))
 
 
@@ -64,11 +77,12 @@ def find_weights(source: str | Path) -> Path:
         return path
     folder = bundled_models().get(name, path)
     if folder.is_dir():
-        for file in (folder / WEIGHTS_FILE, folder / "model" / WEIGHTS_FILE, folder / "checkpoint.safetensors"):
-            if file.is_file():
-                return file
+        for file in (WEIGHTS_FILE, f"model/{WEIGHTS_FILE}", "checkpoint.safetensors", GRAPH_FILE):
+            if (folder / file).is_file():
+                return folder / file
         raise ModelError(
-            f"{name}: holds no {WEIGHTS_FILE}, so nothing can start from it; train the model anew or name another file"
+            f"{name}: holds no {WEIGHTS_FILE} and no {GRAPH_FILE}, so nothing can start from it; name the folder of a "
+            "model or of a run, or a file of weights"
         )
     if name not in store.FETCHABLE:
         known = [*bundled_models(), *store.FETCHABLE]

@@ -86,7 +86,7 @@ class LiveTeachers:
     Parameters
     ----------
     sources
-        Model folders, or folders of runs.
+        Model folders or names, or folders of runs.
     heads
         Whose probabilities are wanted.
     temperature
@@ -139,6 +139,6 @@ def _teacher(source: str) -> FaceNetwork:
         return trained_network(source)
     except UnmaskError as error:
         raise ConfigError(
-            f"distillation.teachers: {error}. A live teacher is the folder of a run, or of a model with weights for "
-            "PyTorch: train it first; or set distillation.live = false, which takes any model, also of the package"
+            f"distillation.teachers: {error}. A live teacher is the folder of a run, or a model whose network can be "
+            "trained on: train it first; or set distillation.live = false, which takes any model"
         ) from None

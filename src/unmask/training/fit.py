@@ -45,7 +45,7 @@ HISTORY = "history.json"
 """In the folder of a run: a record an epoch, with the loss of each batch."""
 
 _SETTLING = 256
-"""Training pictures from which layers that the initial weights lack take their statistics."""
+"""Training pictures from which norms that the initial weights lack or hold folded take their statistics."""
 
 Notify = Callable[[str, dict[str, Any]], None]
 """Called with ``("batch" | "epoch", record)``."""
@@ -105,7 +105,7 @@ class Trainer:
         self.initial = load_weights(network, config.initial) if config.initial else None
         if self.initial:
             some = self.training.batch(torch.arange(len(self.training))[:_SETTLING], torch.device("cpu"))
-            network.settle(self.initial.fresh, some.pixels)
+            network.settle(self.initial.unsettled, some.pixels)
         self.network = self._placed(network)
         self.average = AveragedModel(self.network, multi_avg_fn=running_average(config.ema_decay), use_buffers=True)
         self.optimizer = make_optimiser(self.network, config)

@@ -18,7 +18,7 @@ def trained_network(source: str | Path) -> FaceNetwork:
     Raises
     ------
     UnmaskError
-        There is no such model or run, or it holds no weights for PyTorch.
+        There is no such model or run, or its network cannot be had from what it holds.
     """
     config = Path(source) / CONFIG
     if config.is_file():
