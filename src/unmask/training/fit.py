@@ -183,7 +183,9 @@ class Trainer:
         if learning != self._learning:
             compiled: nn.Module = self.network
             if self.config.compile:
-                compiled = torch.compile(self.network)  # type: ignore[assignment] # it is a module
+                # By itself the compiler would put channels last also where the run does not: see memory_format.
+                last = self.memory_format == torch.channels_last
+                compiled = torch.compile(self.network, options={"layout_optimization": last})  # type: ignore[assignment] # it is a module
             self._running, self._learning = self.parallel.wrap(compiled, self.device), learning
         seed = self.config.seed * 100_003 + epoch
         torch.manual_seed(seed + 7919 * self.parallel.rank)

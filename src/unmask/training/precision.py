@@ -61,8 +61,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def memory_format(choice: str, precision: str, device: torch.device) -> torch.memory_format:
     """How pictures lie in memory: ``auto`` puts channels last where that is faster.
 
-    On a CPU in fp32 it is not faster, and oneDNN crashes there on convolutions of fewer than 16 channels (in PyTorch
-    2.13).
+    On a CPU in fp32 it is not faster, and oneDNN crashes there, or never ends, on strided 1x1 convolutions of fewer
+    than 16 channels (in PyTorch 2.13; github.com/uxlfoundation/oneDNN/issues/6035).
 
     Raises
     ------
