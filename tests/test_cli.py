@@ -222,6 +222,22 @@ def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, fol
     assert "name a folder" in err
 
 
+@pytest.mark.parametrize("inside", ["", "sub"])
+def test_no_folder_that_is_read_is_drawn_into(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, inside: str
+) -> None:
+    """A picture that another one's drawing would replace is kept: the folder is refused, however it is named."""
+    (tmp_path / "sub").mkdir()
+    shutil.copy(photo, tmp_path / "a.jpg")
+    kept = tmp_path / "sub" / "a.png"
+    shutil.copy(photo, kept)
+    for sources in ([tmp_path], [kept, tmp_path / "a.jpg"], [f"{tmp_path}/**/a.*"]):
+        code, _, err = run(capsys, "read", *map(str, sources), "--annotate", str(tmp_path / inside))
+        assert code == 2
+        assert "name another" in err
+    assert kept.read_bytes() == photo.read_bytes()
+
+
 def test_report(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
     """The page holds its picture and reaches for nothing elsewhere."""
     page = tmp_path / "page.html"

@@ -17,6 +17,7 @@ from PIL import Image
 
 from unmask.cli import main
 from unmask.errors import DataError, InputError, ModelError, UnknownModelError
+from unmask.explain.opening import read_weights
 from unmask.expressions import FERPLUS
 from unmask.models import (
     Classifier,
@@ -71,6 +72,10 @@ def test_card_comes_back_as_written() -> None:
         ({"surprise": 1}, "surprise"),  # an unknown key
         ({"name": "../evil"}, "model name"),
         ({"input_size": 4}, "8 to 1024"),
+        ({"parameters": "many"}, "parameters: expected a whole number, got 'many'"),
+        ({"version": 2}, "version: expected a text"),
+        ({"metrics": {"a": {"n": 1}}}, "metrics: a: lacks accuracy, "),
+        ({"metrics": {"a": 1}}, "metrics: a: lacks n, "),
     ],
 )
 def test_card_is_strict(changes: dict[str, Any], words: str) -> None:
@@ -100,6 +105,34 @@ def test_damaged_archive(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"broken\.unmask"):
         load_model(path)
+
+
+def test_archive_with_damaged_members(tmp_path: Path) -> None:
+    """A member whose packed bytes are damaged is refused by the archive's name, the trainable weights too."""
+    for name, damaged in (("model.json", load_model), ("weights.safetensors", read_weights)):
+        path = tmp_path / f"{name}.unmask"
+        with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, b"weights of a network " * 400)
+            archive.writestr("model.onnx", b"")
+        content = bytearray(path.read_bytes())
+        content[len(name) + 30 : len(name) + 60] = b"\xff" * 30  # after the member's header
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=r"not a \.unmask archive .*; export the model again"):
+            damaged(path)
+
+
+def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without one, as services have, reads faces all the same, and is told what to name where it matters."""
+
+    def missing() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in (store.FOLDER_VARIABLE, "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", missing)
+    assert store.find("yunet") is None
+    with pytest.raises(ModelError, match=f"name a folder for models in {store.FOLDER_VARIABLE}"):
+        store.fetch("yunet")
 
 
 def test_folder_without_network(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ class Pictures:
                 raise ConfigError(f"--annotate {self._annotate} would replace what it shows; name another file")
             self._used.add(self._annotate)
             return self._annotate
-        folder = self._annotate / _below(source, self._roots)
+        folder = self._annotate / below(source, self._roots)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
@@ -259,11 +259,11 @@ def check_target(path: Path, *, moves: bool) -> None:
         annotated_format(path)
 
 
-def _below(source: str, roots: Sequence[Path]) -> Path:
+def below(source: str, roots: Sequence[Path]) -> Path:
     """The folder of a source, seen from the one that was read; of all else, none."""
-    below = (Path(source).relative_to(root).parent for root in roots if Path(source).is_relative_to(root))
+    folders = (Path(source).relative_to(root).parent for root in roots if Path(source).is_relative_to(root))
     # Seen from ".", "../b/c.jpg" is below it too, as paths go; nothing is drawn outside the folder to draw in.
-    return next((path for path in below if ".." not in path.parts), Path())
+    return next((path for path in folders if ".." not in path.parts), Path())
 
 
 def _same(path: Path, source: str) -> bool:

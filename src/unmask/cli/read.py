@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
     elif arguments.annotate:
-        _check_folder(arguments.annotate, arguments.sources)
+        _check_folder(arguments.annotate, sources, _folders(arguments))
     if total == 1:
         check_film(sources)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
@@ -238,13 +238,24 @@ def _tell_films_left_out(arguments: argparse.Namespace) -> None:
             )
 
 
-def _check_folder(folder: Path, sources: list[str]) -> None:
-    """Raises ConfigError for a folder to draw in that holds what is read: pictures beside it would be drawn over."""
-    for source in sources:
-        held = Path(source) if Path(source).is_dir() else Path(source).parent
-        if source != STDIN and folder.is_dir() and held.is_dir() and folder.samefile(held):
+def _check_folder(folder: Path, sources: list[Source], roots: list[Path]) -> None:
+    """Raises ConfigError when pictures would be drawn into a folder of those that are read, and might replace one."""
+    from unmask.cli.drawing import below
+    from unmask.media import expand
+
+    if not folder.is_dir():
+        return
+    # What a list from standard input names is not known before it is read.
+    files = (item.content for item in expand([source for source in sources if source != STDIN]))
+    held, drawn = dict[Path, Path](), set[Path]()
+    for file in files:
+        if isinstance(file, Path) and file.parent not in held:
+            held[file.parent] = file
+            drawn.add((folder / below(str(file), roots)).resolve())
+    for parent, file in held.items():
+        if parent.resolve() in drawn:
             raise ConfigError(
-                f"--annotate {folder} is the folder of {source}, whose files it might replace; name another"
+                f"--annotate {folder} would draw beside {file}, which is read and might be drawn over; name another"
             )
 
 

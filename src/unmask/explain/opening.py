@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from unmask.errors import ConfigError, MissingExtraError, ModelError
 from unmask.explain.base import OpenNetwork
 from unmask.models import ModelFile, find_model, load_model
-from unmask.models.file import WEIGHTS_FILE
+from unmask.models.file import WEIGHTS_FILE, read_members
 
 ENGINES = ("onnx", "torch")
 
@@ -59,8 +58,7 @@ def read_weights(name_or_path: str | Path | None = None) -> bytes | None:
     if path.is_dir():
         file = path / WEIGHTS_FILE
         return file.read_bytes() if file.is_file() else None
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(WEIGHTS_FILE) if WEIGHTS_FILE in archive.namelist() else None
+    return read_members(path, [WEIGHTS_FILE]).get(WEIGHTS_FILE)
 
 
 def _torch_network(model: ModelFile, weights: bytes) -> OpenNetwork:

@@ -16,8 +16,16 @@ from unmask.expressions import Taxonomy
 FORMAT = 1
 """Version of the model file's layout; a file of another version is refused."""
 
+_KINDS = {
+    **dict.fromkeys(("name", "version", "licence", "code_version", "network"), str),
+    **dict.fromkeys(("input_size", "parameters", "macs"), int),
+}
 _HALF_TURN = 180  # degrees; no head is turned further
 _MOST = {"max_yaw": _HALF_TURN, "max_pitch": _HALF_TURN, "min_confidence": 1, "min_margin": 1}
+
+# Of each protocol in the metrics: what CARD.md shows.
+_NUMBERS = ("n", "accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
+_FIGURES = (*_NUMBERS, "labels", "per_class", "confusion", "most_confused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +130,20 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key, kind in _KINDS.items():
+            value = getattr(self, key)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise DataError(f"{key}: expected {'a whole number' if kind is int else 'a text'}, got {value!r}")
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
             raise DataError(f"model name: expected small letters, digits, - and _, got {self.name!r}")
         if not self.heads:
             raise DataError(f"model '{self.name}': expected at least one head")
         if not 8 <= self.input_size <= 1024:
             raise DataError(f"model '{self.name}': expected an input of 8 to 1024 pixels, got {self.input_size}")
+        for protocol, figures in self.metrics.items():
+            lacking = [name for name in _FIGURES if not isinstance(figures, Mapping) or name not in figures]
+            if lacking:
+                raise DataError(f"metrics: {protocol}: lacks {', '.join(lacking)}")
 
     @property
     def identity(self) -> str:

@@ -14,6 +14,7 @@ An archive is a zip file without compression of these members; nothing else in i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,18 +92,35 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
 
 
 def _read_archive(path: Path) -> ModelFile:
+    members = read_members(path, ("model.json", GRAPH_FILE))
+    try:
+        text, onnx = members["model.json"].decode("utf-8"), members[GRAPH_FILE]
+    except (KeyError, UnicodeDecodeError) as error:
+        raise _not_an_archive(path, error) from None
+    return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
+
+
+def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """The members of an archive that are among some names, those that it has. Raises ModelError when it is damaged."""
     import zipfile  # takes long to load, and the models inside the package are folders
+    import zlib
 
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in ("model.json", GRAPH_FILE):
-                if archive.getinfo(name).file_size > _MAX_MEMBER:
-                    raise ModelError(f"{path}: {name} is larger than {_MAX_MEMBER} bytes; not a model of unmask")
-            text = archive.read("model.json").decode("utf-8")
-            onnx = archive.read(GRAPH_FILE)
-    except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{path}: not a {ARCHIVE_SUFFIX} archive ({error}); export the model again") from None
-    return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
+            wanted = [archive.getinfo(name) for name in names if name in archive.namelist()]
+            for member in wanted:
+                if member.file_size > _MAX_MEMBER:
+                    raise ModelError(
+                        f"{path}: {member.filename} is larger than {_MAX_MEMBER} bytes; not a model of unmask"
+                    )
+            return {member.filename: archive.read(member) for member in wanted}
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _not_an_archive(path, error) from None
+
+
+def _not_an_archive(path: Path, error: Exception) -> ModelError:
+    reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+    return ModelError(f"{path}: not a {ARCHIVE_SUFFIX} archive ({reason}); export the model again")
 
 
 def save_folder(folder: Path, card: ModelCard, onnx: bytes) -> None:

@@ -89,7 +89,20 @@ FETCHABLE: Mapping[str, RemoteFile] = {
 
 
 def models_folder() -> Path:
-    """The folder that ``UNMASK_MODELS`` names, else ``unmask`` in the user's data folder. It need not exist."""
+    """The folder that ``UNMASK_MODELS`` names, else ``unmask`` in the user's data folder. It need not exist.
+
+    Raises
+    ------
+    ModelError
+        The user has no home folder, and the variable names none.
+    """
+    try:
+        return _models_folder()
+    except RuntimeError:
+        raise ModelError(f"this user has no home folder; name a folder for models in {FOLDER_VARIABLE}") from None
+
+
+def _models_folder() -> Path:
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named).expanduser()
     if sys.platform == "darwin":
@@ -110,7 +123,10 @@ def find(name: str) -> Path | None:
         The file is there and is not the published one, or cannot be read.
     """
     file = _known(name)
-    path = models_folder() / file.file_name
+    try:
+        path = _models_folder() / file.file_name
+    except RuntimeError:  # a user without a home folder, such as a service's, has fetched nothing
+        return None
     found = _found(path)
     if found is None:
         return None
