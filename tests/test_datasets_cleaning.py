@@ -231,6 +231,13 @@ def test_clean_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     error = capsys.readouterr().err
     assert "did you mean 'Training'" in error
     assert "did you mean 'small'" in error
+    assert main(["data", "clean", data, "--apply", data, "--split", "Training", *out]) == 2
+    assert main(["data", "clean", data, "--apply", data, "--most", "3", *out]) == 2
+    assert main(["data", "clean", data, "--model", "small", "--folds", "3", *out]) == 2
+    error = capsys.readouterr().err
+    assert "--split is for --config and --model, not for --apply; leave it out" in error
+    assert "--most is for --config and --model and --list, not for --apply" in error
+    assert "--folds is for --config, not for --model" in error
     list_there = tmp_path / "out" / "suspects.csv"
     list_there.parent.mkdir()
     list_there.write_text("a,b\n1,2\n")

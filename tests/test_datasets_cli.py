@@ -42,6 +42,15 @@ def test_describe(csv_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["splits"]["PublicTest"]["rows"] == 6
 
 
+def test_describe_counts_one(csv_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One face is no faces."""
+    csv_file.write_text("".join(csv_file.read_text().splitlines(keepends=True)[:2]))
+    assert main(["data", "describe", str(csv_file)]) == 0
+    out = capsys.readouterr().out
+    assert "FER2013: 1 grey face of" in out
+    assert "Training: 1 image\n" in out
+
+
 def test_describe_where_blocks_cannot_be_printed(csv_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal of another encoding gets bars that it can show."""
     buffer = io.BytesIO()
@@ -87,11 +96,13 @@ def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.
     data.mkdir()
     table = csv_file.rename(data / "train.csv")
     page = table.with_suffix(".html")
+    link = table.with_suffix(".json")
     page.symlink_to(table)
+    link.symlink_to(table)
     before = table.read_bytes()
     for command in (
-        ["data", "split", str(table), "--out", str(table)],
-        ["data", "split", str(data), "--out", str(table)],
+        ["data", "split", str(table), "--out", str(link)],
+        ["data", "split", str(data), "--out", str(link)],
         ["data", "audit", str(table), "--no-near", "--report", str(page)],
         ["data", "audit", str(csv_file), "--split-file", str(table), "--no-near", "--report", str(page)],
     ):
@@ -110,6 +121,23 @@ def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["splits"]["Validation"]["rows"] == 6
     assert main(command) == 2
     assert "choose with --fold, 1 to 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "split.csv"], "expected a file that ends in .json"),
+        (["--out", "s.json", "--folds", "3"], "--folds is for --method kfold, not for --method holdout; leave it out"),
+        (["--out", "s.json", "--method", "kfold", "--fraction", "0.3"], "--fraction is for --method holdout"),
+        (["--out", "s.json", "--method", "study", "--no-stratify"], "--no-stratify is for --method holdout and --meth"),
+    ],
+)
+def test_split_heeds_its_options(
+    csv_file: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option of another method, or another kind of file, is wrong usage."""
+    assert main(["data", "split", str(csv_file), *options]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_split_is_not_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

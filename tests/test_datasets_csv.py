@@ -150,6 +150,15 @@ def test_skip_bad_goes_on_and_lists(tmp_path: Path) -> None:
         load_dataset(path)
 
 
+@pytest.mark.parametrize("line", ["7,{pixels}", "3,1 2"])
+def test_nothing_left_is_an_error(tmp_path: Path, line: str) -> None:
+    """Where every row is bad, in its label or in its pixels, the error is that of a header alone, with the reason."""
+    path = tmp_path / "fer2013.csv"
+    path.write_text("emotion,pixels\n" + f"{line.format(pixels=row())}\n" * 2)
+    with pytest.raises(DataError, match="has a header and no row that can be read; the first of 2: line 2: expected"):
+        load_dataset(path, skip_bad=True)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     """A path that is not there is said to be not there."""
     with pytest.raises(InputError, match="no such file"):
@@ -211,6 +220,21 @@ def test_an_unwritable_cache_is_no_cache(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "file"))
     assert len(load_dataset(small(tmp_path / "fer2013.csv"))) == 1
+
+
+def test_without_a_home_there_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder, as in some containers, reads data all the same."""
+
+    def nowhere(*_: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("UNMASK_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert len(load_dataset(small(tmp_path / "fer2013.csv"))) == 1
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    monkeypatch.setenv("UNMASK_CACHE", "~/cache")
+    assert len(load_dataset(tmp_path / "fer2013.csv")) == 1
 
 
 def test_what_a_plain_csv_cannot_hold_is_refused(tmp_path: Path) -> None:

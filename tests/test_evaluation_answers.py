@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from data_sets import write_csv
 
+from unmask.cli import evaluate as evaluate_command
 from unmask.cli import main
 from unmask.datasets import FaceDataset
 from unmask.errors import ConfigError, DataError, InputError
@@ -72,6 +73,7 @@ def test_ten_views() -> None:
     assert (views[2][0, :3, :3] == crop[0, 0, 0]).all()
     np.testing.assert_array_equal(views[8][0, :-2, :-2], crop[0, 2:, 2:])
     assert [len(list(views_of(crop, count))) for count in VIEWS] == [1, 2, 10]
+    assert evaluate_command.VIEWS == VIEWS  # written twice, so that the command's help loads nothing
     with pytest.raises(ConfigError, match="1, 2, 10"):
         list(views_of(crop, 3))
 
@@ -105,6 +107,35 @@ def test_answers_know_their_rows_and_copies(classifier: Classifier, noise: FaceD
     unlabelled = dataclasses.replace(noise, labels=np.full(60, -1))
     with pytest.raises(DataError, match="nothing to measure"):
         answer([classifier], unlabelled, split="PublicTest")
+
+
+def test_copies_of_what_was_learned_from(classifier: Classifier, noise: FaceDataset) -> None:
+    """The split is the one that the card names, where the data has it, of an ensemble each one's; else Training."""
+    other = learned_from(classifier, "Old, without copies of other splits' images")
+    splits = np.where(np.arange(60) < 10, "Old", noise.splits)
+    splits[0] = "Training"
+    dataset = dataclasses.replace(noise, splits=splits)
+    alone = measure(answer([other], dataset, split="PublicTest"))
+    assert (alone.answers.learned, alone.answers.copied.sum()) == (("Old",), 1)
+    assert (alone.apart_title, alone.to_json()["learned"]) == ("without copies of Old", ["Old"])
+    both = measure(answer([classifier, other], dataset, split="PublicTest"))
+    assert (both.apart_title, both.answers.copied.sum()) == ("without copies of Training and Old", 2)
+    assert measure(answer([other], dataset, split="Old")).apart is None
+    assert answer([other], noise, split="PublicTest").learned == ("Training",)
+    assert answer([other], dataset, split="PublicTest", learned="Training").copied.sum() == 1
+
+
+def learned_from(classifier: Classifier, split: str) -> Classifier:
+    """The same model with a card that names another split."""
+    card = dataclasses.replace(classifier.card, training={**classifier.card.training, "split": split})
+    return Classifier(dataclasses.replace(classifier.model, card=card))
+
+
+def test_crops_of_another_size(classifier: Classifier, noise: FaceDataset) -> None:
+    """The message says what the model reads, and which option brings the data to it."""
+    larger = dataclasses.replace(noise, images=np.zeros((60, 96, 64), dtype=np.uint8))
+    with pytest.raises(DataError, match=r"small@.* reads crops of 48 x 48 pixels, the data has 96 x 64; .*--size 48"):
+        answer([classifier], larger, split="PublicTest")
 
 
 def test_alphabetical_order_changes_no_figure(classifier: Classifier, noise: FaceDataset) -> None:
@@ -164,6 +195,10 @@ def test_groups_from_a_file(noise: FaceDataset, tmp_path: Path) -> None:
         read_groups(path, noise)
     with pytest.raises(DataError, match="did you mean 'light'"):
         read_groups(path, noise, column="lihgt")
+    path.write_text("age\n" + "\n" * 59 + "old\n\n")  # in one column an empty cell is a blank line
+    assert read_groups(path, noise)[58:].tolist() == [UNKNOWN, "old"]
+    path.write_text("light,age\n\n" + "day,old\n\n" * 60)  # in several it is no row
+    assert read_groups(path, noise, column="age").tolist() == ["old"] * 60
     path.write_text("age\nold\n")
     with pytest.raises(DataError, match="has 1 rows, but noise has 60"):
         read_groups(path, noise)
@@ -329,12 +364,14 @@ def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], nois
     for words in ("10 views", "95 % interval", "McNemar", "small: 16 px wide", "most confused"):
         assert words in printed
     assert main(["evaluate", "small", "--data", data, "--by-subject"]) == 1
+    assert main(["evaluate", "small", "--data", data, "--split", "Test"]) == 1
     assert main(["evaluate", "small", "--data", "x.csv", "--group-column", "a"]) == 2
     assert main(["evaluate", "small", "--data", "x.csv", "--groups", "a.csv", "--by-subject"]) == 2
     assert main(["evaluate", "small", "--data", "x.csv", "--corruptions", "smal"]) == 2
     error = capsys.readouterr().err
     assert "does not say whom its rows show" in error
     assert "leave one out" in error
+    assert "known: PublicTest, Training; choose one with --split" in error
     assert "did you mean 'small'" in error
 
 

@@ -202,8 +202,12 @@ def test_names_and_arguments_are_checked() -> None:
     """A wrong name is answered with the known ones, a wrong argument with its name; a name is taken once."""
     with pytest.raises(UnknownModelError, match="did you mean 'resnet'"):
         build_network("resnett", heads={"fer2013": 7})
-    with pytest.raises(ConfigError, match="depth"):
-        build_network("resnet", heads={"fer2013": 7}, depth=3)
+    with pytest.raises(
+        ConfigError, match=r"^network 'resnet' has no argument 'widht'; did you mean 'widths'\? known: bl"
+    ):
+        build_network("resnet", heads={"fer2013": 7}, widht=[3])
+    with pytest.raises(ConfigError, match=r"has no argument 'widths'; known: dropout, hidden$"):
+        build_network("mobilenet_v2", heads={"fer2013": 7}, widths=[3])
     with pytest.raises(ConfigError, match="size = 7"):
         build_network("resnet", heads={"fer2013": 7}, size=7)
     with pytest.raises(ConfigError, match="at least one head"):
@@ -246,14 +250,19 @@ def test_another_head_begins_anew(tmp_path: Path) -> None:
     [
         ("torn.safetensors", b"\x10\x00", "cannot be read"),
         ("torn.pth", b"PK\x03\x04", "cannot be read"),
+        ("empty.pth", b"", "damaged, or not a file of tensors alone"),
+        ("text.pth", b"these are no weights\n", "damaged, or not a file of tensors alone"),
+        ("short.pth", b"\x80\x02\x8a", "damaged, or not a file of tensors alone"),
+        ("list.pth", b"\x80\x02K", "damaged, or not a file of tensors alone"),
         ("evil.pth", b"cos\nsystem\n(S'true'\ntR.", "cannot be read"),  # a pickle that would run a command
     ],
 )
 def test_damaged_weights(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     """A damaged or hostile file is refused by name and runs nothing."""
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(ModelError, match=words) as caught:
         read_tensors(tmp_path / name)
+    assert "weights_only" not in str(caught.value)
 
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
@@ -271,6 +280,8 @@ def test_where_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         find_weights("vgg19-imagenet")
     with pytest.raises(UnknownModelError, match="did you mean 'vgg19-imagenet'"):
         find_weights("vgg19-imagnet")
+    with pytest.raises(UnknownModelError, match=r"no weights 'yunet': neither .*known: (?!.*yunet)"):
+        find_weights("yunet")
     cached = tmp_path / "torch" / "hub" / "checkpoints" / store.FETCHABLE["vgg19-imagenet"].file_name
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"something else")

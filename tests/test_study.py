@@ -168,7 +168,9 @@ def test_corrected_t_test_by_hand() -> None:
     assert corrected_t_test(differences, share=0.5) == pytest.approx(2 * tail, rel=1e-6)
     assert corrected_t_test(differences, share=0.5) > corrected_t_test(differences, share=0.0)
     assert corrected_t_test([0, 0, 0], share=0.5) == 1
-    assert corrected_t_test([0.1, 0.1], share=0.5) == 0
+    assert corrected_t_test([0.1, 0.3 - 0.2], share=0.5) == 1  # no spread but that of rounding: not defined
+    assert corrected_t_test(differences, share=0.5, above=True) == pytest.approx(tail, rel=1e-6)
+    assert corrected_t_test([-each for each in differences], share=0.5, above=True) == pytest.approx(1 - tail, rel=1e-6)
 
 
 def test_holm_by_hand() -> None:
@@ -188,8 +190,10 @@ def test_comparisons_and_their_words() -> None:
     assert "b is better than a" in text
     assert "c is better than a" in text
     assert "means nothing" in text
-    above = above_chance({"low": [0.13, 0.15, 0.14, 0.15], "high": [0.4, 0.41, 0.39, 0.4]}, 1 / 7, share=0.5)
+    draws = {"low": [0.13, 0.15, 0.14, 0.15], "high": [0.4, 0.41, 0.39, 0.4], "below": [0.04, 0.05, 0.03, 0.04]}
+    above = above_chance(draws, 1 / 7, share=0.5)
     assert above["high"] < 0.05 < above["low"]
+    assert above["below"] > 0.99  # clearly another value than chance, but not above it
 
 
 def test_within_noise() -> None:

@@ -16,13 +16,16 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import ConfigError, InputError, ModelError, UnmaskError
+from unmask.errors import ConfigError, DataError, InputError, ModelError, UnmaskError
 from unmask.expressions import FERPLUS
 from unmask.models import Classifier, load_model
 from unmask.networks import build_network
-from unmask.training.config import load_config
-from unmask.training.finish import finish
+from unmask.training.checkpoint import load_checkpoint, save_checkpoint
+from unmask.training.config import TrainConfig, load_config
+from unmask.training.finish import finish, lacks
 from unmask.training.fit import Trainer
+from unmask.training.folds import judge
+from unmask.training.parallel import Parallel
 from unmask.training.schedules import cosine
 from unmask.training.targets import make_targets, soft_cross_entropy, training_rows
 
@@ -98,6 +101,46 @@ def test_damaged_checkpoint(bars: FaceDataset, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(b"damaged")
     with pytest.raises(ModelError, match="start the run anew"):
         Trainer(TINY, bars, tmp_path).fit(resume=True)
+
+
+def test_a_checkpoint_is_not_kept_open(tmp_path: Path) -> None:
+    """What was read does not change with the file, which can be replaced while its tensors are in use."""
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"a": torch.ones(5000)}, {"b": 1})
+    tensors, state = load_checkpoint(path)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(bytes(size))
+    assert state == {"b": 1}
+    assert torch.equal(tensors["a"], torch.ones(5000))
+
+
+def test_no_run_goes_beyond_its_end(bars: FaceDataset, tmp_path: Path) -> None:
+    """After the last epoch the schedule has no more rates."""
+    trainer = Trainer(dataclasses.replace(TINY, epochs=1), bars, tmp_path)
+    trainer.fit(until=3)
+    assert len(trainer.history_) == 1
+
+
+def test_what_cannot_be_trained_is_refused_first(bars: FaceDataset, tmp_path: Path) -> None:
+    """Batches with less than two rows a process, a single row, and pictures that no model takes."""
+    with pytest.raises(ConfigError, match=r"batch_size = 3: 2 processes share it.* set it to 4 or more"):
+        Trainer(dataclasses.replace(TINY, batch_size=3), bars, tmp_path, parallel=Parallel(0, 2))
+    with pytest.raises(DataError, match="bars: 1 usable rows of 'Training'"):
+        Trainer(TINY, bars.select(np.arange(20, 21)), tmp_path)
+    with pytest.raises(DataError, match="bars: expected an input of 8 to 1024 pixels, got 6"):
+        Trainer(TINY, dataclasses.replace(bars, images=bars.images[:, 21:27, 21:27]), tmp_path)
+
+
+def test_a_head_without_held_out_labels_stays_as_it_is(bars: FaceDataset, tmp_path: Path) -> None:
+    """The other heads are calibrated all the same."""
+    trainer = Trainer(dataclasses.replace(TINY, epochs=1), bars, tmp_path)
+    trainer.fit()
+    trainer.held_rows = dataclasses.replace(trainer.held_rows, labels=np.full(len(trainer.held_rows), -1))
+    card = finish(trainer, bars, tmp_path / "model")
+    assert [head.name for head in card.heads] == ["ferplus", "fer2013"]
+    assert card.head("ferplus").temperature != 1
+    assert card.head("fer2013").temperature == 1
 
 
 def test_loss_that_is_not_finite(bars: FaceDataset, tmp_path: Path) -> None:
@@ -193,6 +236,39 @@ def test_training_rows_leave_out_copies_and_the_faceless(bars: FaceDataset) -> N
     assert not both
 
 
+def test_a_subject_is_on_one_side(bars: FaceDataset, tmp_path: Path) -> None:
+    """All rows of a subject are learned from, or held out, or in one fold; without subjects the copies alone count."""
+    subjects = np.array([f"s{row % 60}" for row in range(len(bars))])
+    known = dataclasses.replace(bars, subjects=subjects)
+    training, held = training_rows(known, holdout=0.2, seed=0)
+    assert training.subjects is not None
+    assert held.subjects is not None
+    assert len(held) > 20
+    assert not set(training.subjects) & set(held.subjects)
+    parts: list[set[str]] = []
+
+    class Parted(Exception):
+        pass
+
+    def train(config: TrainConfig, parted: FaceDataset, name: str) -> Path:
+        assert parted.subjects is not None
+        parts.extend(set(parted.subjects[parted.splits == split]) for split in ("Training", "Validation"))
+        raise Parted
+
+    with pytest.raises(Parted):
+        judge(known.split("Training"), TINY, folds=3, train=train)
+    assert not parts[0] & parts[1]
+    one = dataclasses.replace(bars, subjects=np.full(len(bars), "one"))
+    assert "set holdout above 0.2; copies and rows of a subject" in lacks(Trainer(TINY, one, tmp_path), one)[0]
+    with pytest.raises(DataError, match="too few images or subjects for 3 folds"):
+        judge(one, TINY, folds=3, train=train)
+    unknown = [part.images for part in training_rows(bars, holdout=0.2, seed=0)]
+    empty = [
+        part.images for part in training_rows(dataclasses.replace(bars, subjects=np.full(300, "")), holdout=0.2, seed=0)
+    ]
+    assert all(np.array_equal(a, b) for a, b in zip(unknown, empty, strict=True))
+
+
 def test_soft_targets(bars: FaceDataset) -> None:
     """Votes become shares; labels become one-hot rows smoothed evenly."""
     targets = make_targets(bars, ["ferplus", "fer2013"], label_smoothing=0.7)
@@ -233,6 +309,11 @@ def test_schedule() -> None:
             "heads.fer2013 = 'high': expected float",
         ),
         ("name = ", "not TOML"),
+        ('name="My Model"\nversion="1"\nnetwork="resnet"', "name = 'My Model': expected small letters"),
+        (
+            'name="a"\nversion="1"\nnetwork="resnet"\narguments = {heads = 3}',
+            "arguments = .* expected neither name nor heads",
+        ),
         ("", "missing: name, version, network"),
         ('name="a"\nversion="1"\nnetwork="resnet"\nprecision="fp8"', "precision"),
     ],

@@ -17,7 +17,7 @@ from data_sets import make_bars
 from unmask.datasets.base import FaceDataset
 from unmask.errors import DataError, InputError, ModelError
 from unmask.expressions import FER2013
-from unmask.models import Classifier, Head, ModelCard, ModelFile, load_model, save_archive
+from unmask.models import Classifier, Head, ModelCard, ModelFile, bundled_models, load_model, save_archive
 from unmask.models.graph import count_macs
 from unmask.networks import FaceNetwork, build_network, network_names
 from unmask.networks.weights import load_weights
@@ -130,6 +130,30 @@ def test_graphs_that_give_no_weights(tmp_path: Path) -> None:
     (folder / "model.onnx").write_bytes(b"torn")
     with pytest.raises(ModelError, match="the graph cannot be read"):
         load_weights(build_network("resnet", heads={"fer2013": 7}), folder)
+
+
+def test_a_model_of_other_widths_names_its_own(tmp_path: Path) -> None:
+    """The card beside a graph, or in its archive, tells what the recipe must have, and which tensors differ."""
+    save_archive(bundled_models()["small"], tmp_path / "small.unmask")
+    for source in ("small", tmp_path / "small.unmask"):
+        with pytest.raises(
+            ModelError, match=r"'small' is the network resnet with widths = \[32, 48, 96, 128\], .* so"
+        ) as caught:
+            load_weights(build_network("resnet", heads={"fer2013": 7}), source)
+        assert "stages.0.conv1.weight: the network has (32, 32, 3, 3), the file (48, 32, 3, 3)" in str(caught.value)
+        with pytest.raises(ModelError, match=r"'small' is the network resnet with .*\n  .*: not in the file"):
+            load_weights(build_network("study", heads={"fer2013": 7}), source)
+
+
+def test_starting_from_an_archive(trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path) -> None:
+    """An archive gives what its folder gives: the weights as they were trained, or else the graph's."""
+    _, _, folder = trained
+    for model in (folder / "model", bundled_models()["nano"]):
+        save_archive(model, tmp_path / "m.unmask")
+        card = load_model(model).card
+        packed, plain = (build_network(card.network, heads={"fer2013": 7}, **card.arguments) for _ in range(2))
+        assert load_weights(packed, tmp_path / "m.unmask").taken == load_weights(plain, model).taken
+        assert all(torch.equal(value, plain.state_dict()[name]) for name, value in packed.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["nano", "small", "base"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from unmask.training.augment import Augmentation
 from unmask.training.config import TrainConfig
 from unmask.training.finder import RateCurve, find_rate
 from unmask.training.fit import Trainer
-from unmask.training.search import SearchPlan, load_plan, search
+from unmask.training.search import SearchPlan, Trial, load_plan, search
 
 RECIPE = """
 name = "tiny"
@@ -133,6 +134,8 @@ def test_rounds_and_draws() -> None:
         ("[space]\nlearning_rate = { low = 0, high = 1, scale = 'log' }", "low < high"),
         ("method = 'grid'\n[space]\nseed = [1]", "random or halving"),
         ("trails = 3", "did you mean 'trials'"),
+        ("[space]\nepochs = [2, 4]", "space: epochs: trials are compared after the same epochs"),
+        ("[space]\nholdout = { low = 0.1, high = 0.2 }", "space: holdout: .* leave it out of the space"),
     ],
 )
 def test_a_plan_is_checked(tmp_path: Path, text: str, words: str) -> None:
@@ -190,8 +193,30 @@ def test_search_prefers_what_learns_and_goes_on(bars: FaceDataset, tmp_path: Pat
             bars,
             tmp_path / "x",
         )
-    with pytest.raises(ConfigError, match=r"trial \{'epochs': 0\}: epochs = 0"):
-        search(SearchPlan({"epochs": [0]}, trials=1), recipe, bars, tmp_path / "y")
+    with pytest.raises(ConfigError, match=r"trial \{'patience': -1\}: patience = -1"):
+        search(SearchPlan({"patience": [-1]}, trials=1), recipe, bars, tmp_path / "y")
+
+
+def test_a_finished_search_again_is_the_same(bars: FaceDataset, tmp_path: Path) -> None:
+    """Each round scores a trial by the epochs of that round, also when the trial has gone further before."""
+    recipe = tiny_recipe(epochs=4, schedule="constant")
+    plan = SearchPlan({"learning_rate": [0.02, 0.01, 0.005]}, trials=3, first_epochs=1, reduction=2, seed=1)
+    first: list[Trial] = []
+    again: list[Trial] = []
+    for told in (first, again):
+        search(plan, recipe, bars, tmp_path, notify=told.append)
+    assert first == again
+    assert {trial.epochs for trial in again if trial.rounds == 1} == {1}
+
+
+@pytest.mark.parametrize("library", ["torch", "filelock", "safetensors", "onnx", "onnxscript", "matplotlib"])
+def test_a_library_that_is_missing_is_named_first(
+    library: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What training needs only at its end is looked for before anything is read."""
+    monkeypatch.setitem(sys.modules, library, None)
+    assert main(["train", "--config", "none.toml", "--data", "none.csv", "--out", str(tmp_path / "out")]) == 2
+    assert f"{library} is not installed; it comes with: pip install 'unmask[train]'" in capsys.readouterr().err
 
 
 def test_rate_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

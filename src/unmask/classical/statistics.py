@@ -17,9 +17,14 @@ import numpy as np
 LEVEL = 0.05
 """Chance of one or more wrong findings in a table, at most."""
 
+_ROUNDING = 1e-12  # differences of equal accuracies differ by less
 
-def corrected_t_test(differences: Sequence[float], *, share: float) -> float:
-    """Two-sided p value that the mean of the differences is 0, by Nadeau and Bengio's corrected resampled t test.
+
+def corrected_t_test(differences: Sequence[float], *, share: float, above: bool = False) -> float:
+    """P value that the mean of the differences is 0, by Nadeau and Bengio's corrected resampled t test.
+
+    Draws without spread say nothing of how far another one would lie; the test is not defined for them, and they
+    count as no evidence: 1.
 
     Parameters
     ----------
@@ -27,6 +32,8 @@ def corrected_t_test(differences: Sequence[float], *, share: float) -> float:
         One for each draw.
     share
         Rows measured on for each row learned from.
+    above
+        One-sided: only a mean above 0 speaks against it; else one on either side does.
 
     Examples
     --------
@@ -36,10 +43,11 @@ def corrected_t_test(differences: Sequence[float], *, share: float) -> float:
     from scipy.stats import t
 
     values = np.asarray(differences, dtype=np.float64)
-    spread = values.var(ddof=1) * (1 / len(values) + share)
-    if spread == 0:
-        return 1.0 if values.mean() == 0 else 0.0
-    return float(2 * t.sf(abs(values.mean()) / np.sqrt(spread), len(values) - 1))
+    if np.ptp(values) < _ROUNDING:
+        return 1.0
+    statistic = values.mean() / np.sqrt(values.var(ddof=1) * (1 / len(values) + share))
+    tail = t.sf(statistic, len(values) - 1) if above else 2 * t.sf(abs(statistic), len(values) - 1)
+    return float(tail)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -78,8 +86,10 @@ def compare(accuracies: Mapping[str, Sequence[float]], *, share: float) -> list[
 
 
 def above_chance(accuracies: Mapping[str, Sequence[float]], chance: float, *, share: float) -> dict[str, float]:
-    """Raised p value of each cell that its accuracy is chance."""
-    p_values = [corrected_t_test(list(np.subtract(each, chance)), share=share) for each in accuracies.values()]
+    """Raised one-sided p value of each cell that its accuracy is chance or below."""
+    p_values = [
+        corrected_t_test(list(np.subtract(each, chance)), share=share, above=True) for each in accuracies.values()
+    ]
     return dict(zip(accuracies, holm(p_values), strict=True))
 
 

@@ -95,6 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     dataset, code = load(arguments)
+    try:
+        dataset.split(arguments.split)
+    except DataError as error:
+        raise DataError(f"{error}; choose one with --split") from None
     for classifier in (*classifiers, *against):
         if classifier.card.has_learned(dataset.checksum, arguments.split):
             print(
@@ -176,7 +180,7 @@ def _text(evaluation: Evaluation) -> str:
     views = f", {figures['views']} views" if figures["views"] > 1 else ""
     accuracy = evaluation.intervals["accuracy"]
     lines = [head + views, ""]
-    for title, part in (("all rows", figures), ("without copies of Training", evaluation.apart)):
+    for title, part in (("all rows", figures), (evaluation.apart_title, evaluation.apart)):
         if part:
             lines.append(
                 f"{title:27} n {part['n']:6,}  accuracy {part['accuracy']:.4f}  macro-F1 {part['macro_f1']:.4f}  "

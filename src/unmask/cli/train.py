@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,22 +53,27 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_loading_options(parser)
 
 
+_LIBRARIES = ("torch", "safetensors", "filelock", "onnx", "onnxscript", "matplotlib")
+"""Of the extra ``train``; the last three are used only when a run is over."""
+
+
 def need_torch(threads: int | None, device: str) -> None:
-    """Set PyTorch's threads, and see that the device is there before anything is loaded.
+    """Set PyTorch's threads, and see that the device is there, and all libraries, before anything is loaded.
 
     Raises
     ------
     MissingExtraError
-        PyTorch is not installed.
+        PyTorch, or another library of the extra ``train``, is not installed.
     ConfigError
         The machine has no such device.
     """
     from unmask.errors import MissingExtraError
 
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtraError("torch", "train") from None
+    for library in _LIBRARIES:
+        if find_spec(library) is None:
+            raise MissingExtraError(library, "train")
+    import torch
+
     if threads is not None:
         torch.set_num_threads(threads)
     from unmask.training.precision import resolve_device

@@ -31,7 +31,13 @@ _FORMAT = 1
 
 
 def cache_folder() -> Path:
-    """The folder that ``UNMASK_CACHE`` names, else ``unmask`` in the user's cache folder. It need not exist."""
+    """The folder that ``UNMASK_CACHE`` names, else ``unmask`` in the user's cache folder. It need not exist.
+
+    Raises
+    ------
+    RuntimeError
+        The user has no home folder, and none is named.
+    """
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named).expanduser()
     if sys.platform == "darwin":
@@ -53,18 +59,17 @@ class CachedFile:
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         self._status = path.stat()
-        self._folder = cache_folder() / f"datasets-{_FORMAT}"
 
     def find(self) -> FaceDataset | None:
         """The data set that was made of this file, its images mapped into memory; None where there is none."""
-        with suppress(OSError, ValueError, KeyError, TypeError, DataError):
+        with suppress(OSError, ValueError, KeyError, TypeError, DataError, RuntimeError):
             checksum = self._noted() or self._computed()
             return None if checksum is None else self._read(self._entry(checksum))
         return None
 
     def store(self, dataset: FaceDataset) -> None:
         """Keep a data set without votes and names that was made of this file; does nothing where it cannot."""
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):
             now = self._path.stat()
             if (now.st_size, now.st_mtime_ns) != (self._status.st_size, self._status.st_mtime_ns):
                 return  # changed while it was read
@@ -80,6 +85,10 @@ class CachedFile:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
             self._note(dataset.checksum)
+
+    @property
+    def _folder(self) -> Path:
+        return cache_folder() / f"datasets-{_FORMAT}"
 
     def _entry(self, checksum: str) -> Path:
         return self._folder / f"{self._status.st_size}-{checksum}"

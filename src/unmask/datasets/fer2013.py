@@ -116,8 +116,6 @@ def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
     rows = read_pixel_rows(path, header.columns, header.pixels, height * width, skip_bad=options.skip_bad)
     meaning = _Meaning(path, rows, options.skip_bad)
     count = len(rows.lines)
-    if not count:
-        raise DataError(f"{path}: has a header and no row that can be read")
     labels = np.full(count, UNLABELLED)
     if header.label:
         lowest = 0 if header.label == "emotion" else UNLABELLED
@@ -129,6 +127,10 @@ def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
     if header.votes:
         votes = np.stack([meaning.numbers(name, 0, 255) for name in _VOTES], axis=1).astype(np.uint8)
     subjects = meaning.words("subject", None) if "subject" in header.columns else None
+    left_out = (*rows.left_out, *meaning.left_out())
+    if meaning.bad.all():  # as of no rows at all
+        reason = f"; the first of {len(left_out):,}: {left_out[0].where}: {left_out[0].reason}" if left_out else ""
+        raise DataError(f"{path}: has a header and no row that can be read{reason}")
     published = header.shape == (SIDE, SIDE) and header.label in ("emotion", None) and header.split != "split"
     dataset = FaceDataset(
         name="FER2013" if published else path.stem,
@@ -139,7 +141,7 @@ def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
         checksum=rows.checksum,
         votes=votes,
         subjects=subjects,
-        left_out=(*rows.left_out, *meaning.left_out()),
+        left_out=left_out,
     )
     return dataset.select(~meaning.bad) if meaning.bad.any() else dataset
 

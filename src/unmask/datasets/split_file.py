@@ -190,7 +190,7 @@ def make_split(
     ConfigError
         A value outside its range.
     DataError
-        There is no such split to draw from, or a class has too few rows.
+        There is no such split to draw from, a class has too few rows, or a part of the split would have none.
     """
     rows = np.ones(len(dataset), dtype=bool) if within is None else dataset.splits == within
     part = dataset if within is None else dataset.split(within)
@@ -222,7 +222,16 @@ def make_split(
         about |= {"training": training, "validation": validation}
     else:
         raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")
+    parts = [f"{_FOLD}{n + 1}" for n in range(folds)] if method == "kfold" else [splits.TRAINING, splits.VALIDATION]
+    if missing := [name for name in parts if name not in names[rows]]:
+        step = _MORE_ROWS.get(method, "give it data of more rows")
+        raise DataError(f"{dataset.name}: '{method}' leaves {missing[0]} none of {len(part):,} rows; {step}")
     return Split(dataset.checksum, names, about)
 
 
 METHODS = ("holdout", "kfold", "study", "study-sample")
+
+_MORE_ROWS = {
+    "holdout": "ask for a larger share (--fraction), or not for the shares of small classes (--no-stratify)",
+    "kfold": "ask for fewer folds (--folds)",
+}

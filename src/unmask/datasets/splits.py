@@ -126,9 +126,11 @@ def study_sample(dataset: FaceDataset, *, training: int, validation: int, seed: 
     Raises
     ------
     DataError
-        A class has fewer rows.
+        A class has fewer rows, or no row has a label.
     """
     labels = dataset.labels
+    if (labels == UNLABELLED).all():
+        raise DataError(f"{dataset.name}: no row has a label to draw a sample of each class by; take another --method")
     names = np.full(len(labels), UNUSED, dtype="<U16")
     rng = np.random.default_rng(seed)
     for code in np.unique(labels[labels != UNLABELLED]):

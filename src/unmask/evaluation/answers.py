@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unmask.datasets import ferplus
 from unmask.datasets.base import UNLABELLED, FaceDataset
+from unmask.datasets.splits import TRAINING
 from unmask.errors import DataError
 from unmask.evaluation.intervals import Interval, bootstrap
 from unmask.evaluation.metrics import confusion_matrix, evaluate_probs
@@ -49,9 +50,11 @@ class Answers:
     probs
         Calibrated probabilities ``(N, C)``.
     copied
-        Whether a row's pixels also stand in Training, ``(N,)``.
+        Whether a row's pixels also stand in one of :attr:`others`, ``(N,)``.
     places
         Where each code of the data's own taxonomy has gone, in another order of the labels; empty in its own.
+    learned
+        Splits that the models have learned from.
     """
 
     model: str
@@ -67,9 +70,15 @@ class Answers:
     probs: NDArray[np.float64] = field(repr=False)
     copied: NDArray[np.bool_] = field(repr=False)
     places: tuple[int, ...] = ()
+    learned: tuple[str, ...] = (TRAINING,)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The splits that were learned from, without the one that is measured on."""
+        return tuple(name for name in self.learned if name != self.split)
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -114,7 +123,7 @@ class Answers:
         )
 
     def figures(self) -> dict[str, Any]:
-        """Every figure, also without the rows whose pixels stand in Training, ready for JSON."""
+        """Every figure, also without the rows that are copies of what was learned from, ready for JSON."""
         own = ~self.copied
         apart = evaluate_probs(self.probs[own], self.labels[own], self.taxonomy) if own.any() else None
         return {
@@ -138,7 +147,20 @@ def head_for(card: ModelCard, taxonomy: Taxonomy) -> Head:
 def predict(
     classifier: Classifier, images: NDArray[np.uint8], taxonomy: Taxonomy, *, views: int = 1
 ) -> NDArray[np.float64]:
-    """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``, views averaged as logits."""
+    """Calibrated probabilities ``(N, len(taxonomy))`` of crops ``uint8 (N, S, S)``, views averaged as logits.
+
+    Raises
+    ------
+    DataError
+        The model reads crops of another size.
+    """
+    size = classifier.card.input_size
+    if images.shape[1:] != (size, size):
+        found = " x ".join(map(str, images.shape[1:]))
+        raise DataError(
+            f"{classifier.card.identity} reads crops of {size} x {size} pixels, the data has {found}; load it with "
+            f"--size {size}"
+        )
     head = head_for(classifier.card, taxonomy)
     logits = np.mean([classifier.logits(view, head=head.name) for view in views_of(images, views)], axis=0)
     probs = softmax(logits, temperature=head.temperature)
@@ -187,7 +209,7 @@ def answer(
     split: str,
     use_votes: bool = False,
     views: int = 1,
-    learned: str = "Training",
+    learned: str | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Answers:
     """What one model, or several as one, answers on a split.
@@ -201,7 +223,8 @@ def answer(
     views
         See :mod:`unmask.evaluation.views`.
     learned
-        Name of the split that was learned from, whose copies are counted apart.
+        Name of the split that was learned from, whose copies are counted apart; None takes those of the data that the
+        models' cards name, ``Training`` where a card says nothing of this data.
     advance
         Called with the number of crops done.
 
@@ -212,7 +235,6 @@ def answer(
     ConfigError
         Another number of views than there is.
     """
-    copies = dataset.copies_of(learned) if split != learned else np.zeros(len(dataset), dtype=bool)
     part = dataset.split(split)
     labels, taxonomy = reference_labels(part, use_votes=use_votes)
     labelled = labels != UNLABELLED
@@ -220,7 +242,8 @@ def answer(
         raise DataError(f"{dataset.name}: no row of '{split}' has a label, so there is nothing to measure against")
     rows = np.flatnonzero(dataset.splits == split)[labelled]
     images = part.images[labelled]
-    return Answers(
+    from_cards = tuple(dict.fromkeys(_learned_split(classifier.card, dataset) for classifier in classifiers))
+    given = Answers(
         model=" + ".join(classifier.card.identity for classifier in classifiers),
         parameters=sum(classifier.card.parameters for classifier in classifiers),
         data=dataset.name,
@@ -232,5 +255,13 @@ def answer(
         images=images,
         labels=labels[labelled],
         probs=predictor(classifiers, taxonomy, views=views, advance=advance)(images),
-        copied=copies[rows],
+        copied=np.zeros(len(rows), dtype=bool),
+        learned=from_cards if learned is None else (learned,),
     )
+    copies = [dataset.copies_of(name)[rows] for name in given.others]
+    return replace(given, copied=np.any(copies, axis=0)) if copies else given
+
+
+def _learned_split(card: ModelCard, dataset: FaceDataset) -> str:
+    named = str(card.training.get("split", TRAINING)).partition(",")[0]
+    return named if (dataset.splits == named).any() else TRAINING

@@ -16,7 +16,7 @@ def evaluate(
     split: str,
     use_votes: bool = False,
     views: int = 1,
-    learned: str = "Training",
+    learned: str | None = None,
 ) -> dict[str, Any]:
     """Every figure of one model on one split; :func:`unmask.evaluation.answers.answer` explains the parameters."""
     return answer([classifier], dataset, split=split, use_votes=use_votes, views=views, learned=learned).figures()

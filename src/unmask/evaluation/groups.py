@@ -54,22 +54,26 @@ def read_groups(path: str | Path, dataset: FaceDataset, *, column: str | None = 
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or ())
+            reader = csv.reader(file)
+            names = next(reader, [])
             if column is None and len(names) != 1:
                 raise DataError(f"{path}: name the column of the groups with --group-column; known: {', '.join(names)}")
             chosen = names[0] if column is None else column
             if chosen not in names:
                 raise DataError(f"{path}: has no column '{chosen}'; {suggest(chosen, names)}")
-            groups = [(row[chosen] or "").strip() or UNKNOWN for row in reader]
+            place = names.index(chosen)
+            # A blank line is an empty cell where there is one column, and no row where there are several.
+            rows = [row for row in reader if row or len(names) == 1]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV ({error}); check the path, and that it is UTF-8") from None
-    if len(groups) != len(dataset):
+    while len(rows) > len(dataset) and not rows[-1]:  # blank lines at the end
+        rows.pop()
+    if len(rows) != len(dataset):
         raise DataError(
-            f"{path}: has {len(groups):,} rows, but {dataset.name} has {len(dataset):,}; "
+            f"{path}: has {len(rows):,} rows, but {dataset.name} has {len(dataset):,}; "
             "write one line for each row of the data, in the same order"
         )
-    return np.array(groups)
+    return np.array([(row[place] if place < len(row) else "").strip() or UNKNOWN for row in rows])
 
 
 def subjects_of(dataset: FaceDataset) -> NDArray[np.str_]:

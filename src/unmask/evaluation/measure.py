@@ -57,16 +57,22 @@ class Evaluation:
 
     @property
     def apart(self) -> dict[str, Any] | None:
-        """Figures without copies of Training; None where no row is left, and for Training itself, which has no other.
+        """Figures without copies of what was learned from; None where no row is left, and for that split itself.
 
-        Tables show these; ``figures["deduplicated"]`` is there for Training too.
+        Tables show these; ``figures["deduplicated"]`` is there for that split too.
         """
         part: dict[str, Any] | None = self.figures["deduplicated"]
-        return None if self.figures["split"] == "Training" else part
+        return part if self.answers.others else None
+
+    @property
+    def apart_title(self) -> str:
+        """What tables call these figures."""
+        return f"without copies of {' and '.join(self.answers.others or self.answers.learned)}"
 
     def to_json(self) -> dict[str, Any]:
         """The figures, and beside them everything else."""
         values = dict(self.figures)
+        values["learned"] = list(self.answers.learned)
         values["intervals"] = {name: interval.to_json() for name, interval in self.intervals.items()}
         values["per_class"] = {
             label: {**figures, "intervals": {name: i.to_json() for name, i in self.per_class[label].items()}}

@@ -143,7 +143,7 @@ def _whole_table(evaluation: Evaluation) -> Html:
         value = f"{figures[key]:.3f}" if interval is None else str(interval)
         rows.append([name, value, f"{apart[key]:.3f}" if apart else "-"])
     return table(
-        ["", "all rows", "without copies of Training"],
+        ["", "all rows", evaluation.apart_title],
         rows,
         caption="In brackets: 95 % bootstrap intervals over the rows",
     )

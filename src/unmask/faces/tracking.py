@@ -15,7 +15,10 @@ from unmask.faces.base import Detection
 from unmask.readings import Box
 
 MAX_GAP_S = 2.0
-"""A person who was not seen for longer than this, and for more than two frames, is forgotten."""
+"""A person who was not seen for longer than this, and for more than two frames, is forgotten.
+
+From half a second on, only a face that looks alike is taken for the same person again.
+"""
 
 _REACH = 0.6  # how far from its expected place a face is looked for, in sides of the face, ...
 _REACH_PER_S = 4.0  # ... and how much farther for each second in which it was not seen

@@ -23,9 +23,24 @@ _KINDS = {
 _HALF_TURN = 180  # degrees; no head is turned further
 _MOST = {"max_yaw": _HALF_TURN, "max_pitch": _HALF_TURN, "min_confidence": 1, "min_margin": 1}
 
+NAME_RULE = "small letters, digits, - and _, the first a letter or digit"
+INPUT_SIZES = range(8, 1025)
+"""Sides of the crops that a model may take, in pixels."""
+
 # Of each protocol in the metrics: what CARD.md shows.
 _NUMBERS = ("n", "accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
 _FIGURES = (*_NUMBERS, "labels", "per_class", "confusion", "most_confused")
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may be called so: see :data:`NAME_RULE`."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) is not None
+
+
+def check_input_size(size: int, where: str) -> None:
+    """Raise DataError, beginning with ``where``, unless a model may take crops of this side."""
+    if size not in INPUT_SIZES:
+        raise DataError(f"{where}: expected an input of {INPUT_SIZES[0]} to {INPUT_SIZES[-1]} pixels, got {size}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +149,11 @@ class ModelCard:
             value = getattr(self, key)
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise DataError(f"{key}: expected {'a whole number' if kind is int else 'a text'}, got {value!r}")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
-            raise DataError(f"model name: expected small letters, digits, - and _, got {self.name!r}")
+        if not is_model_name(self.name):
+            raise DataError(f"model name: expected {NAME_RULE}, got {self.name!r}")
         if not self.heads:
             raise DataError(f"model '{self.name}': expected at least one head")
-        if not 8 <= self.input_size <= 1024:
-            raise DataError(f"model '{self.name}': expected an input of 8 to 1024 pixels, got {self.input_size}")
+        check_input_size(self.input_size, f"model '{self.name}'")
         for protocol, figures in self.metrics.items():
             lacking = [name for name in _FIGURES if not isinstance(figures, Mapping) or name not in figures]
             if lacking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -50,6 +51,13 @@ def build_network(name: str, *, heads: Mapping[str, int], size: int = 0, **argum
         raise UnknownModelError(f"unknown network '{name}'; {suggest(name, _NETWORKS)}")
     if isinstance(size, bool) or not isinstance(size, int) or not (size == 0 or 16 <= size <= 1024):
         raise ConfigError(f"network '{name}': size = {size!r}: expected 0 or 16 to 1024 pixels")
+    taken = inspect.signature(_NETWORKS[name]).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        for argument in arguments:
+            if argument not in taken:
+                raise ConfigError(
+                    f"network '{name}' has no argument '{argument}'; {suggest(argument, set(taken) - {'heads'})}"
+                )
     try:
         network = _NETWORKS[name](heads=heads, **arguments)
     except (TypeError, ValueError, KeyError) as error:

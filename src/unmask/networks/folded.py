@@ -22,8 +22,13 @@ _ROOT = "network."  # the network's place in what is exported
 _HALF = "_fp16"  # behind the names of weights that are stored as such
 
 
-def read_graph(path: Path) -> dict[str, Tensor]:
+def read_graph(path: Path, content: bytes | None = None) -> dict[str, Tensor]:
     """The weights and biases of an ONNX file that ``unmask train`` wrote, ``float32``, by their names in the network.
+
+    Parameters
+    ----------
+    content
+        Of the graph, where the file is an archive that holds it.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def read_graph(path: Path) -> dict[str, Tensor]:
         The file cannot be read as a graph.
     """
     try:
-        graph = onnx.load(str(path)).graph
+        graph = (onnx.load(str(path)) if content is None else onnx.load_from_string(content)).graph
     except Exception as error:  # protobuf and the file system share no base but Exception
         raise ModelError(f"{path}: the graph cannot be read ({error}); fetch or export the model again") from None
     values = {tensor.name.removesuffix(_HALF): numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -68,8 +73,8 @@ def unfolded(network: nn.Module, graph: Mapping[str, Tensor], source: Path) -> t
     if lacking := sorted(needed - tensors.keys()):
         raise ModelError(
             f"{source}: the graph does not hold the network as it is trained (it lacks {lacking[0]}, {len(lacking)} "
-            "tensors in all), so nothing can start from it; name a model in fp16 or fp32 of a network without branches "
-            "made one, or the folder of a run"
+            "tensors in all), so nothing can start from it; name a model of the recipe's network in fp16 or fp32, "
+            "without branches made one, or the folder of a run"
         )
     return tensors, made
 

@@ -9,20 +9,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
+from safetensors.torch import load
 from torch import Tensor, nn
 
-from unmask.errors import ModelError, UnknownModelError, suggest
-from unmask.models import bundled_models, store
-from unmask.models.file import GRAPH_FILE, WEIGHTS_FILE
+from unmask.errors import ModelError, UnknownModelError, UnmaskError, suggest
+from unmask.models import ARCHIVE_SUFFIX, bundled_models, load_model, store
+from unmask.models.file import GRAPH_FILE, WEIGHTS_FILE, read_members
+from unmask.networks import build_network
 from unmask.networks.base import FaceNetwork
 from unmask.networks.folded import read_graph, unfolded
 
 _AVERAGE = "average/module."  # names of the averaged weights in a run's checkpoint
 _MAX_LISTED = 12  # differences that an error message lists
+
+_PUBLISHED = {name: file for name, file in store.FETCHABLE.items() if file.file_name.endswith(".pth")}
+"""Without the face detector, which is a graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
     network
         Built and not yet trained.
     source
-        A ``.safetensors`` or ``.pth`` file; a model folder or the name of a model inside the package (its
-        ``weights.safetensors``, else its graph: see :mod:`unmask.networks.folded`); a run's folder (its averaged
-        weights); or the name of a published file (``unmask models fetch`` lists them).
+        A ``.safetensors`` or ``.pth`` file; a model folder, a ``.unmask`` archive or the name of a model inside the
+        package (its ``weights.safetensors``, else its graph: see :mod:`unmask.networks.folded`); a run's folder (its
+        averaged weights); or the name of a published file (``unmask models fetch`` lists them).
 
     Raises
     ------
@@ -64,10 +68,12 @@ def load_weights(network: nn.Module, source: str | Path) -> LoadedWeights:
         Neither a file nor a known name.
     """
     path = find_weights(source)
-    if path.name == GRAPH_FILE:
-        tensors, folded = unfolded(network, read_graph(path), path)
+    packed = read_members(path, (WEIGHTS_FILE, GRAPH_FILE)) if path.suffix == ARCHIVE_SUFFIX else {}
+    if path.name == GRAPH_FILE or (packed and WEIGHTS_FILE not in packed):
+        _check_network(network, path)
+        tensors, folded = unfolded(network, read_graph(path, packed.get(GRAPH_FILE)), path)
         return replace(fill(network, tensors, source=str(path)), folded=tuple(folded))
-    return fill(network, read_tensors(path), source=str(path))
+    return fill(network, read_tensors(path, packed.get(WEIGHTS_FILE)), source=str(path))
 
 
 def find_weights(source: str | Path) -> Path:
@@ -84,10 +90,10 @@ def find_weights(source: str | Path) -> Path:
             f"{name}: holds no {WEIGHTS_FILE} and no {GRAPH_FILE}, so nothing can start from it; name the folder of a "
             "model or of a run, or a file of weights"
         )
-    if name not in store.FETCHABLE:
-        known = [*bundled_models(), *store.FETCHABLE]
+    if name not in _PUBLISHED:
+        known = [*bundled_models(), *_PUBLISHED]
         raise UnknownModelError(f"no weights '{name}': neither a file nor a known name; {suggest(name, known)}")
-    found = store.find(name) or _in_torch_cache(store.FETCHABLE[name])
+    found = store.find(name) or _in_torch_cache(_PUBLISHED[name])
     if found is None:
         raise ModelError(f"the published weights '{name}' are not on this machine; run: unmask models fetch {name}")
     return found
@@ -100,8 +106,13 @@ def _in_torch_cache(file: store.RemoteFile) -> Path | None:
     return path if store.is_published(path, file) else None
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, content: bytes | None = None) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file, or of a ``.pth`` file, from which nothing but tensors is taken.
+
+    Parameters
+    ----------
+    content
+        Of a ``.safetensors`` file, where the file is an archive that holds it.
 
     Raises
     ------
@@ -109,14 +120,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         The file is damaged or holds something else.
     """
     try:
-        if path.suffix == ".safetensors":
+        if content is not None:
+            tensors = load(content)
+        elif path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # of a file that is no pickle, the parser raises whatever its bytes lead to
+        reason = getattr(error, "strerror", None) or "damaged, or not a file of tensors alone"
         raise ModelError(
-            f"{path}: weights cannot be read ({str(error).splitlines()[0]}); fetch the file again"
+            f"{path}: weights cannot be read ({reason}); fetch the file again, or save the network's state_dict()"
         ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ModelError(f"{path}: expected a table of tensors by name; save the network's state_dict()")
@@ -134,6 +148,20 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> L
     ModelError
         Any other difference in names or shapes; nothing is changed then.
     """
+    if wrong := _differences(network, tensors):
+        raise ModelError(f"{source}: not the weights of this network:{wrong}")
+    state = network.state_dict()
+    fresh = [name for name in state if name not in tensors]
+    unused = [name for name in tensors if name not in state]
+    taken = {name: tensors[name].to(value.dtype) for name, value in state.items() if name in tensors}
+    if not taken:
+        raise ModelError(f"{source}: holds no weight of this network")
+    network.load_state_dict(taken, strict=False)
+    return LoadedWeights(source, tuple(taken), tuple(fresh), tuple(unused))
+
+
+def _differences(network: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    """A line each for the first names and shapes that are not the network's; empty where all fit."""
     own = network.own if isinstance(network, FaceNetwork) else ()
     foreign = network.foreign if isinstance(network, FaceNetwork) else ()
     state = network.state_dict()
@@ -142,19 +170,29 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> L
         for name, value in state.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
-    fresh = [name for name in state if name not in tensors]
     # Files from before PyTorch 0.4.1 do not count batches; the count is not used here.
     wrong += [
-        f"{name}: not in the file" for name in fresh if not name.startswith(own) and "num_batches_tracked" not in name
+        f"{name}: not in the file"
+        for name in state
+        if name not in tensors and not name.startswith(own) and "num_batches_tracked" not in name
     ]
-    unused = [name for name in tensors if name not in state]
-    wrong += [f"{name}: not in the network" for name in unused if not name.startswith(foreign)]
-    if wrong:
-        listed = "".join(f"\n  {line}" for line in wrong[:_MAX_LISTED])
-        more = f"\n  ... and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
-        raise ModelError(f"{source}: not the weights of this network:{listed}{more}")
-    taken = {name: tensors[name].to(value.dtype) for name, value in state.items() if name in tensors}
-    if not taken:
-        raise ModelError(f"{source}: holds no weight of this network")
-    network.load_state_dict(taken, strict=False)
-    return LoadedWeights(source, tuple(taken), tuple(fresh), tuple(unused))
+    wrong += [f"{name}: not in the network" for name in tensors if name not in state and not name.startswith(foreign)]
+    more = f"\n  ... and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
+    return "".join(f"\n  {line}" for line in wrong[:_MAX_LISTED]) + more
+
+
+def _check_network(network: nn.Module, path: Path) -> None:
+    """Raise ModelError where the card beside a graph, or in its archive, tells of another network than this."""
+    try:
+        card = load_model(path if path.suffix == ARCHIVE_SUFFIX else path.parent).card
+        with torch.device("meta"):  # names and shapes alone
+            heads = {head.name: len(head.taxonomy) for head in card.heads}
+            its_own = build_network(card.network, heads=heads, **card.arguments)
+    except (UnmaskError, TypeError):
+        return  # without a card, or with one of a network that is not known here, the graph speaks for itself
+    if wrong := _differences(network, its_own.state_dict()):
+        arguments = ", ".join(f"{name} = {value}" for name, value in card.arguments.items())
+        raise ModelError(
+            f"{path}: '{card.name}' is the network {card.network} with {arguments or 'no arguments'}, and the recipe's "
+            f"is another; set network and arguments so, or name other weights:{wrong}"
+        )

@@ -13,6 +13,7 @@ from unmask.errors import ConfigError
 from unmask.evaluation.views import VIEWS
 from unmask.expressions import TAXONOMIES
 from unmask.models import Thresholds
+from unmask.models.card import NAME_RULE, is_model_name
 from unmask.training.augment import Augmentation
 from unmask.training.precision import PRECISIONS
 from unmask.training.schedules import SCHEDULES
@@ -71,7 +72,7 @@ class Distillation:
         Model files or names; several are an ensemble whose probabilities are averaged. None: no distillation.
     live
         Ask them during training about each view that the student sees, one teacher drawn for each batch; they are then
-        model folders, or runs that need not be finished, with weights for PyTorch. Without, they are asked once about
+        models whose network can be trained on, or runs that need not be finished. Without, they are asked once about
         each picture and its mirror image.
     weight
         Share of the loss that the teachers have; the data has the rest.
@@ -103,7 +104,7 @@ class TrainConfig:
     Parameters
     ----------
     name, version
-        Of the model that the run makes.
+        Of the model that the run makes; the name has small letters, digits, - and _.
     network, arguments
         Registered network and its keyword arguments.
     size
@@ -120,8 +121,8 @@ class TrainConfig:
         Learn also from rows whose pixels stand in another split. Figures on that split are then too high; it is here to
         repeat published protocols.
     holdout
-        Share of the training split kept from it, copies together, to choose temperature, thresholds and, with
-        ``patience``, the epoch.
+        Share of the training split kept from it, copies and all rows of a subject together, to choose temperature,
+        thresholds and, with ``patience``, the epoch.
     epochs, warmup_epochs
         Length of the run, and of the rise of the learning rate at its beginning.
     schedule
@@ -130,7 +131,8 @@ class TrainConfig:
     optimiser
         ``adamw``, or ``sgd`` with Nesterov's ``momentum``.
     batch_size, learning_rate, weight_decay, momentum
-        Of the optimiser; norms and biases are not decayed; on several devices the batch is divided among them.
+        Of the optimiser; norms and biases are not decayed; on several devices the batch is divided among them. The
+        schedule ``one-cycle`` sets the momentum itself, whatever ``momentum`` says.
     sam
         Radius of sharpness-aware minimisation (Foret et al., arXiv:2010.01412), which doubles the work; 0 is without.
     clip_norm
@@ -209,6 +211,11 @@ class TrainConfig:
         check_ranges(
             self,
             {
+                "name": (is_model_name(self.name), NAME_RULE),
+                "arguments": (
+                    not {"name", "heads"} & set(self.arguments),
+                    "neither name nor heads: set network and heads",
+                ),
                 "epochs": (self.epochs >= 1, "1 or more"),
                 "warmup_epochs": (
                     0 <= self.warmup_epochs < self.epochs,

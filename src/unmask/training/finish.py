@@ -72,7 +72,11 @@ def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
     if not len(trainer.held_rows):
         found.append(
             "no row is held out, so that nothing calibrates the scores (temperature 1) or chooses thresholds; set "
-            "holdout above 0, for example 0.05"
+            + (
+                f"holdout above {config.holdout:g}; copies and rows of a subject stay together"
+                if config.holdout
+                else "holdout above 0, for example 0.05"
+            )
         )
     elif len(trainer.held_rows) < _FEW:
         found.append(
@@ -177,7 +181,10 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
 
 
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
-    """The card with temperatures, and the thresholds of confidence and margin of its first head."""
+    """The card with temperatures, and the thresholds of confidence and margin of its first head.
+
+    A head for which no held-out row has a label stays as it is.
+    """
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
     for head in card.heads:
@@ -186,7 +193,8 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
         labels, taxonomy = reference_labels(held, use_votes=by_votes)
         rows = labels != UNLABELLED
         if not rows.any():
-            return card
+            heads.append(head)
+            continue
         labels, logits = labels[rows], classifier.logits(held.images[rows], head=head.name)
         temperature = round(fit_temperature(logits, labels), 4)
         heads.append(Head(head.name, taxonomy, temperature))

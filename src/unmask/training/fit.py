@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import ConfigError, UnmaskError
+from unmask.errors import ConfigError, DataError, UnmaskError
 from unmask.expressions import TAXONOMIES
+from unmask.models.card import check_input_size
 from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
 from unmask.training import schedules
@@ -69,6 +70,13 @@ class Trainer:
         See :func:`unmask.training.precision.resolve_device`.
     parallel
         This process's place among several.
+
+    Raises
+    ------
+    ConfigError
+        The batch is too small for so many processes, or patience has no held-out rows to watch.
+    DataError
+        Too few rows to learn from, or pictures of a size that no model takes.
     """
 
     def __init__(
@@ -87,6 +95,13 @@ class Trainer:
         self.precision = resolve_precision(config.precision, self.device)
         self.memory_format = memory_format(config.memory_format, self.precision, self.device)
         heads = {head: len(TAXONOMIES[head]) for head in config.heads}
+        check_input_size(dataset.images.shape[-1], dataset.name)
+        least = 2 * parallel.world  # norms need two rows in each process
+        if config.batch_size < least:
+            raise ConfigError(
+                f"batch_size = {config.batch_size}: {parallel.world} processes share it, two rows or more each; set it "
+                f"to {least} or more"
+            )
         rows, self.held_rows = training_rows(
             dataset,
             holdout=config.holdout,
@@ -94,11 +109,19 @@ class Trainer:
             split=config.train_split,
             keep_copies=config.keep_copies,
         )
+        if len(rows) < least:
+            raise DataError(
+                f"{dataset.name}: {len(rows)} usable rows of '{config.train_split}' are left to learn from, and "
+                f"{least} are needed; add pictures, or start fewer processes"
+            )
         self.training = self._targets(rows, list(heads))
         self._taught_by = ""
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
         if config.patience and self.held is None:
-            raise ConfigError(f"holdout = {config.holdout} of so few rows holds none out, and patience needs some")
+            raise ConfigError(
+                f"holdout = {config.holdout} of so few rows or subjects holds none out, and patience needs some; set "
+                "holdout higher, or patience = 0"
+            )
 
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
@@ -141,7 +164,7 @@ class Trainer:
         resume
             Go on from the checkpoint, if there is one.
         until
-            Stop after this epoch; the schedule stays that of the whole run.
+            Stop after this epoch, at the latest after the last; the schedule stays that of the whole run.
 
         Raises
         ------
@@ -150,7 +173,7 @@ class Trainer:
             process trains in the folder.
         """
         with alone_in(self.folder) if self.parallel.leads else nullcontext():
-            return self._fit(notify, resume, self.config.epochs if until is None else until)
+            return self._fit(notify, resume, min(self.config.epochs if until is None else until, self.config.epochs))
 
     def _fit(self, notify: Notify, resume: bool, until: int) -> nn.Module:
         if resume and self.checkpoint.exists():

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from unmask.datasets.base import FaceDataset
-from unmask.datasets.splits import TRAINING, VALIDATION, fold_numbers
+from unmask.datasets.splits import TRAINING, VALIDATION, fold_numbers, linked_groups
+from unmask.errors import DataError
 from unmask.evaluation.answers import answer
 from unmask.models import Classifier
 from unmask.training.config import TrainConfig
@@ -21,7 +22,9 @@ TrainFold = Callable[[TrainConfig, FaceDataset, str], Path]
 
 
 def judge(dataset: FaceDataset, config: TrainConfig, *, folds: int, train: TrainFold) -> NDArray[np.float64]:
-    """Probabilities of each row ``(N, C)`` by a network that was trained on the other folds, copies together.
+    """Probabilities of each row ``(N, C)`` by a network that was trained on the other folds.
+
+    Copies of an image, and all rows of a subject, are in one fold.
 
     Parameters
     ----------
@@ -33,8 +36,15 @@ def judge(dataset: FaceDataset, config: TrainConfig, *, folds: int, train: Train
         How many parts there are, 2 or more.
     train
         Called with the configuration, the parted data set and ``fold-0``, ``fold-1`` and so on.
+
+    Raises
+    ------
+    DataError
+        There are fewer images or subjects than folds.
     """
-    number = fold_numbers(dataset.groups, folds, seed=config.seed, strata=dataset.labels)
+    number = fold_numbers(linked_groups(dataset), folds, seed=config.seed, strata=dataset.labels)
+    if len(np.unique(number)) < folds:
+        raise DataError(f"{dataset.name}: too few images or subjects for {folds} folds; ask for fewer folds")
     probs = np.zeros((len(dataset), len(dataset.taxonomy)))
     for fold in range(folds):
         parted = dataclasses.replace(dataset, splits=np.where(number == fold, VALIDATION, TRAINING))

@@ -23,6 +23,9 @@ from unmask.training.fit import Trainer, best_record
 from unmask.training.typed import build_typed, check_ranges, read_table, set_value
 from unmask.writing import write_whole
 
+_COMPARED_BY = ("epochs", "holdout")
+"""Settings that all trials share."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
@@ -32,7 +35,8 @@ class SearchPlan:
     ----------
     space
         By dotted key of :class:`unmask.training.config.TrainConfig`: a list of values, or a table of ``low``, ``high``
-        and ``scale`` (``linear`` or ``log``); whole numbers when both ends are.
+        and ``scale`` (``linear`` or ``log``); whole numbers when both ends are. Neither ``epochs`` nor ``holdout``,
+        which are the same for all trials so that they can be compared.
     trials
         Draws from the space.
     method
@@ -70,6 +74,11 @@ class SearchPlan:
         )
         for key, choice in self.space.items():
             _check_choice(key, choice)
+            if key.strip() in _COMPARED_BY:
+                raise ConfigError(
+                    f"space: {key}: trials are compared after the same epochs and on the same held-out rows; set it in "
+                    "the recipe, or with --set, and leave it out of the space"
+                )
 
     def draws(self) -> list[dict[str, Any]]:
         """The settings of each trial."""
@@ -164,7 +173,9 @@ def _train(
         raise
     except UnmaskError as error:  # a trial that diverges is a result
         failure = str(error)
-    history = [{k: v for k, v in record.items() if not isinstance(v, list)} for record in trainer.history_]
+    # In a search that is run again a trial may have gone further already than this round does.
+    reached = trainer.history_[:last]
+    history = [{k: v for k, v in record.items() if not isinstance(v, list)} for record in reached]
     if history and plan.objective not in history[-1]:
         numbers = ", ".join(key for key in history[-1] if key.startswith("holdout"))
         raise ConfigError(f"objective = {plan.objective!r}: expected one of {numbers}")

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from unmask.datasets import ferplus
 from unmask.datasets.base import UNLABELLED, FaceDataset
-from unmask.datasets.splits import holdout_mask
+from unmask.datasets.splits import holdout_mask, linked_groups
 from unmask.errors import DataError
 from unmask.expressions import TAXONOMIES
 
@@ -87,6 +87,8 @@ def training_rows(
 ) -> tuple[FaceDataset, FaceDataset]:
     """The rows of a split that can be learned from, and the part of them that is held out.
 
+    Copies of an image, and all rows of a subject, are in one part.
+
     Left out are rows whose images also stand in other splits (unless ``keep_copies``), rows in which no tagger saw an
     expression, and rows with neither label nor vote.
 
@@ -106,7 +108,7 @@ def training_rows(
         usable &= ferplus.distribution(dataset.votes)[1] > 0
     rows = np.flatnonzero(usable)
     # Drawn among the usable rows alone: the same draw over all rows may be the one that made the split.
-    held = holdout_mask(dataset.groups[rows], holdout, seed=seed)
+    held = holdout_mask(linked_groups(dataset)[rows], holdout, seed=seed)
     if held.all():
         raise DataError(f"{dataset.name}: no row of '{split}' is left to learn from; check labels, copies and holdout")
     return dataset.select(rows[~held]), dataset.select(rows[held])

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.data import check_heeded
 from unmask.cli.loading import add_loading_options, check_outputs, load
 from unmask.cli.values import whole
 
@@ -27,8 +28,20 @@ if TYPE_CHECKING:
 LIST, PAGE = "suspects.csv", "suspects.html"
 """Files in the folder that --out names."""
 
+SPLIT = "Training"
+"""Whose labels are judged unless told otherwise."""
+
 SHOWN = 300
 """Suspects on the page unless told otherwise."""
+
+HEEDED = {
+    "split": ("--config", "--model"),
+    "most": ("--config", "--model", "--list"),
+    "folds": ("--config",),
+    "set": ("--config",),
+    "device": ("--config",),
+}
+"""Options that only some ways of judging heed, and --apply none."""
 
 
 def add_parser(actions: Any) -> None:
@@ -49,16 +62,12 @@ def add_parser(actions: Any) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of list and page; with --apply the data set to write"
     )
-    parser.add_argument("--split", default="Training", help="whose labels are judged (default: %(default)s)")
-    parser.add_argument(
-        "--most", type=whole(1), default=SHOWN, help="suspects shown on the page (default: %(default)s)"
-    )
+    parser.add_argument("--split", help=f"whose labels are judged (default: {SPLIT})")
+    parser.add_argument("--most", type=whole(1), help=f"suspects shown on the page (default: {SHOWN})")
     group = parser.add_argument_group("with --config")
-    group.add_argument(
-        "--folds", type=whole(2, 100), default=5, help="networks to train; stopped runs go on (default: %(default)s)"
-    )
-    group.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
-    group.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
+    group.add_argument("--folds", type=whole(2, 100), help="networks to train; stopped runs go on (default: 5)")
+    group.add_argument("--set", action="append", metavar="KEY=VALUE", help="change a value of the recipe")
+    group.add_argument("--device", help="cpu, cuda or mps (default: cpu)")
     parser.set_defaults(run=run)
 
 
@@ -68,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.cleaning_page import write_cleaning_page
     from unmask.datasets.export import check_place
 
+    way = next(name for name in ("config", "model", "list", "apply") if getattr(arguments, name) is not None)
+    check_heeded(arguments, f"--{way}", HEEDED)
     judge = _by_model(arguments) if arguments.model else _by_folds(arguments) if arguments.config else None
     if judge is not None:
         check_outputs(arguments, {"--out": arguments.out / LIST}, arguments.config)
@@ -82,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_list(dataset, found)
     else:
         found = _judged(dataset, judge, arguments)
-    write_cleaning_page(dataset, found, arguments.out / PAGE, most=arguments.most)
+    write_cleaning_page(dataset, found, arguments.out / PAGE, most=arguments.most or SHOWN)
     print(f"unmask: {arguments.out / PAGE}", file=sys.stderr)
     return code
 
@@ -93,7 +104,7 @@ def _judged(dataset: FaceDataset, judge: Judge, arguments: argparse.Namespace) -
 
     path = arguments.out / LIST
     decided = decided_before(dataset, path)
-    rows = labelled_rows(dataset, arguments.split)
+    rows = labelled_rows(dataset, arguments.split or SPLIT)
     doubted = suspects(dataset, rows, judge(dataset, rows))
     found = carry_over(doubted, decided)
     write_suspects(found, path)
@@ -112,7 +123,7 @@ def _by_model(arguments: argparse.Namespace) -> Judge:
     classifier = Classifier.load(arguments.model)
 
     def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        if classifier.card.has_learned(dataset.checksum, arguments.split):
+        if classifier.card.has_learned(dataset.checksum, arguments.split or SPLIT):
             print(
                 f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
                 "judges each row by a network that has not seen it",
@@ -129,22 +140,23 @@ def _by_folds(arguments: argparse.Namespace) -> Judge:
     from unmask.cli.progress import Progress
     from unmask.cli.train import need_torch, on_terminal
 
-    need_torch(None, arguments.device)
+    device = arguments.device or "cpu"
+    need_torch(None, device)
 
     from unmask.training import folds
     from unmask.training.config import load_config
     from unmask.training.finish import trained
 
-    recipe = load_config(arguments.config, arguments.set)
+    recipe = load_config(arguments.config, arguments.set or [])
 
     def train(config: TrainConfig, parted: FaceDataset, name: str) -> Path:
         print(f"unmask: {name}, {config.epochs} epochs", file=sys.stderr)
         with ExitStack() as stack:
             notify = on_terminal(config, stack.enter_context(Progress("batches")))
-            return trained(config, parted, arguments.out / name, device=arguments.device, notify=notify)
+            return trained(config, parted, arguments.out / name, device=device, notify=notify)
 
     def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return folds.judge(dataset.select(rows), recipe, folds=arguments.folds, train=train)
+        return folds.judge(dataset.select(rows), recipe, folds=arguments.folds or 5, train=train)
 
     return judge
 

@@ -47,7 +47,7 @@ def text(figures: dict[str, Any]) -> str:
 
     height, width = figures["size"]
     lines = [
-        f"{printable(figures['name'])}: {figures['rows']:,} grey faces of {width} x {height} pixels, "
+        f"{printable(figures['name'])}: {counted(figures['rows'], 'grey face')} of {width} x {height} pixels, "
         f"labels: {figures['taxonomy']}",
         f"sha256 {figures['checksum']}",
     ]
@@ -74,8 +74,8 @@ def text(figures: dict[str, Any]) -> str:
 def _classes(split: str, part: dict[str, Any], codes: dict[int, str]) -> list[str]:
     counts: list[int] = list(part["classes"].values())
     if not any(counts):
-        return [f"{split}: {part['rows']:,} images without labels"]
-    lines = [f"{split}: {part['rows']:,} images", "  code  class       images   share"]
+        return [f"{split}: {counted(part['rows'], 'image')} without labels"]
+    lines = [f"{split}: {counted(part['rows'], 'image')}", "  code  class       images   share"]
     for (code, label), count in zip(codes.items(), counts, strict=True):
         lines.append(
             f"  {code:4}  {label:9} {count:8,}  {count / part['rows']:6.1%}  {bar(count, max(counts))}".rstrip()
@@ -91,7 +91,7 @@ def _agreement(ferplus: dict[str, Any]) -> list[str]:
     if ferplus["plurality"]["agree"] is not None:
         lines += [
             f"the label is what most taggers said in {ferplus['plurality']['agree']:.1%} of "
-            f"{ferplus['plurality']['rows']:,} images for which most named an expression",
+            f"{counted(ferplus['plurality']['rows'], 'image')} for which most named an expression",
             "  of the images with a majority, by the label that the data set gives them:",
             "  class       images   agree",
         ]
@@ -99,6 +99,11 @@ def _agreement(ferplus: dict[str, Any]) -> list[str]:
             share = "       -" if row["agree"] is None else f"  {row['agree']:6.1%}  {bar(row['agree'], 1)}"
             lines.append(f"  {label:9} {row['rows']:8,}{share}".rstrip())
     return lines
+
+
+def counted(count: int, what: str) -> str:
+    """So many of a thing, which is named in the singular."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def bar(value: float, highest: float) -> str:
