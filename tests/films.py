@@ -27,8 +27,12 @@ def write_film(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     tone: bool = False,
+    held: int = 0,
 ) -> None:
-    """Write pictures, RGB of even sides, at times in ticks of the time base (25 a second unless given)."""
+    """Write pictures, RGB of even sides, at times in ticks of the time base (25 a second unless given).
+
+    The last is shown for ``held`` ticks, where that is not 0.
+    """
     ticks = [40 * number for number in range(len(pictures))] if ticks is None else ticks
     with av.open(str(path), "w", options=container_options or {}) as film:
         track: Any = film.add_stream(codec, options=options or {"preset": "ultrafast", "crf": "18"})
@@ -42,7 +46,10 @@ def write_film(
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = at, time_base
             film.mux(track.encode(frame))
-        film.mux(track.encode(None))
+        rest = track.encode(None)
+        if held:
+            rest[-1].duration = int(held * time_base / rest[-1].time_base)
+        film.mux(rest)
         if tone:
             length = int(8000 * (ticks[-1] * time_base + Fraction(1, 25)))
             wave = (0.2 * np.sin(2 * math.pi * 440 * np.arange(length) / 8000)).astype(np.float32)

@@ -187,6 +187,26 @@ def test_a_turned_film_is_upright(
     assert first.image[..., 0].mean() < 140
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.parametrize(("step", "held"), [(2000, 2000), (40, 3000)], ids=["slow", "held"])
+def test_a_last_frame_that_is_shown_long(ending: str, step: int, held: int, tmp_path: Path) -> None:
+    """A film is whole when its last frame is shown until its end, however long."""
+    path = tmp_path / f"whole.{ending}"
+    ticks = [step * number for number in range(4)]
+    write_film(path, grey_levels(4), ticks=ticks, options={"bf": "0"}, held=held)
+    read, failures = of(path)
+    assert [index for index, _, _ in read] == [0, 1, 2, 3]
+    assert not failures
+
+
+def test_times_beyond_any_film(varying: Path) -> None:
+    """A start and a step that no counter of ticks holds are like any that lie after the end."""
+    read, failures = of(varying, Span(start_s=Fraction(10) ** 17))
+    assert not read
+    assert "before the start" in failures[0]
+    assert len(of(varying, Span(every_s=Fraction(10) ** 400))[0]) == 1
+
+
 @pytest.mark.parametrize(("ending", "options"), [("mp4", {"movflags": "faststart"}), ("mkv", {}), ("avi", {})])
 def test_a_film_cut_short(ending: str, options: dict[str, str], tmp_path: Path) -> None:
     """It gives the frames that it has, in order, and then one failure that says so."""

@@ -437,7 +437,7 @@ def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landsc
     """Told to draw into a film's own folder, or over the film itself, it refuses."""
     film = tmp_path / "clip.mp4"
     film.write_bytes(landscape.read_bytes())
-    for target, message in ((tmp_path, "is the folder of"), (film, "name another file")):
+    for target, message in ((tmp_path, "would draw beside"), (film, "name another file")):
         code, _, err = run(capsys, "read", film, "--format", "jsonl", "--annotate", target)
         assert code == 2
         assert message in err
@@ -504,6 +504,8 @@ def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: 
         (("read",), "--camera 0"),
         (("read", "x.mp4", "--every", "0"), "above 0"),
         (("read", "x.mp4", "--every", "often"), "--every often"),
+        (("read", "x.mp4", "--start", "1e999999999"), "--start 1e999999999: expected seconds"),
+        (("read", "x.mp4", "--every", "9" * 40), "expected seconds"),
         (("read", "x.mp4", "--start", "3", "--end", "2"), "after the start"),
         (("read", "x.mp4", "--smooth", "-1"), "smooth"),
         (("read", "x.mp4", "--search-every", "0"), "at least 1"),

@@ -130,6 +130,7 @@ def test_sessions_have_an_end(client: TestClient) -> None:
         first.send_json({})
         assert first.receive_json()["ready"]
         with client.websocket_connect(ADDRESS) as second:
+            second.send_json({})
             assert "running already" in assert_ends(second, 1013)["error"]
     with client.websocket_connect(ADDRESS) as third:
         third.send_json({})
@@ -140,7 +141,20 @@ def test_a_silent_session_ends(client: TestClient, monkeypatch: pytest.MonkeyPat
     """A client that has gone without a word does not keep its place."""
     monkeypatch.setattr("unmask.studio.live.IDLE_S", 0.05)
     with client.websocket_connect(ADDRESS) as socket:
+        socket.send_json({})
+        assert socket.receive_json()["ready"]
         assert "no frame for 0.05 s" in assert_ends(socket, 1000)["error"]
+
+
+def test_who_says_nothing_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets without a first message leave the one place to whoever shows the key, and are sent away."""
+    monkeypatch.setattr("unmask.studio.live._HELLO_S", 0.5)
+    settings = Settings(detector="whole", workers=1, api_key="sesame", limits=Limits(max_live=1))
+    with client_of(settings) as client, client.websocket_connect(ADDRESS) as silent:
+        with client.websocket_connect(ADDRESS) as socket:
+            socket.send_json({"key": "sesame"})
+            assert socket.receive_json()["ready"]
+        assert "no first message" in assert_ends(silent, 1008)["error"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from unmask.cli.text import counted
 from unmask.cli.values import whole
 
 
@@ -77,10 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{classifier.card.identity}, the network alone")
     for row in network:
-        print(f"  {row['threads']} thread(s), {row['faces_at_a_time']:2} at a time: {row['ms_per_face']:.3f} ms a face")
+        at_work = f"{counted(row['threads'], 'thread')}, {row['faces_at_a_time']:2} at a time"
+        print(f"  {at_work}: {row['ms_per_face']:.3f} ms a face")
     print("whole pictures, decoded beforehand, one thread")
     for row in pictures:
         rate = 1000 / row["ms_per_picture"]
         speed = f"{row['ms_per_picture']:.1f} ms ({rate:.1f} a second)"
-        print(f"  {row['detector']:6} {row['picture']}: {row['faces']} faces, {speed}")
+        print(f"  {row['detector']:6} {row['picture']}: {counted(row['faces'], 'face')}, {speed}")
     return 0

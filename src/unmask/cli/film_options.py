@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unmask.cli.values import file_with
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def add_film_options(parser: argparse.ArgumentParser) -> None:
         help="search the whole picture in every Nth frame, between only where faces were (default: 5; 1 for "
         "--blur-faces)",
     )
-    group.add_argument("--summary", type=Path, metavar="FILE.json", help="write what each person showed, with events")
+    group.add_argument(
+        "--summary", type=file_with(".json"), metavar="FILE.json", help="write what each person showed, with events"
+    )
     group.add_argument("--timeline", type=Path, metavar="FILE", help="plot the scores over time, as PNG or SVG")
 
 
@@ -69,12 +72,16 @@ def only_films_heed(arguments: argparse.Namespace, sources: Sequence[Source], to
     return given
 
 
+_LONGEST = 40  # characters of a time
+
+
 def number(option: str, text: str) -> Fraction:
     """Seconds (or a rate) as an exact number, from ``90``, ``1.5``, ``30000/1001``, ``1:30`` or ``0:01:30.5``."""
     from fractions import Fraction
 
     try:
-        parts = [Fraction(part) for part in text.split(":")]
+        # No powers of ten: they make numbers that take for ever to work out, and times that no float holds.
+        parts = [Fraction(part) for part in text.split(":")] if len(text) < _LONGEST and "e" not in text.lower() else []
     except (ValueError, ZeroDivisionError):
         parts = []
     if not 1 <= len(parts) <= 3 or min(parts) < 0 or any(part >= 60 for part in parts[1:]):

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import Any
 
+from unmask.errors import ConfigError
+
 _LIMITS = (
     ("max_body", "MB", 2**20, "of a request with pictures"),
     ("max_film", "MB", 2**20, "of a film"),
@@ -68,6 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
             value *= unit
             whole = name not in ("max_rate", "timeout") and math.isfinite(value)
             given[name] = int(value) if whole else value
+    try:
+        limits = Limits(**given)
+    except ConfigError as error:
+        name, _, wrong = str(error).partition(":")
+        raise ConfigError(f"--{name.replace('_', '-')}:{wrong}") from None
     settings = Settings(
         host=arguments.host,
         port=arguments.port,
@@ -75,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         detector=arguments.detector,
         api_key=arguments.api_key or os.environ.get(KEY_VARIABLE, ""),
-        limits=Limits(**given),
+        limits=limits,
     )
     if arguments.workers is not None:
         settings = dataclasses.replace(settings, workers=arguments.workers)

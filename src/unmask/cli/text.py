@@ -47,3 +47,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def counted(count: float, what: str) -> str:
+    """So many of a thing, which is named in the singular."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

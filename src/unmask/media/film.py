@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SEEK_AHEAD_S = 10
 """Seconds to the next wanted frame from which on it is sought, not reached by decoding what lies between."""
 
+_LATEST_S = 10**9  # no film is longer, and FFmpeg counts ticks in 64 bits
 _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
@@ -71,6 +72,7 @@ class _Film:
         self._damaged = self._packets = 0
         self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
+        self._lasts = Fraction(0)  # how long the latest frame is shown
 
     def frames(self, span: Span) -> Iterator[Frame]:
         """The frames of a span."""
@@ -112,7 +114,7 @@ class _Film:
                 f"{float(span.end_s or 0):g} s; choose a later --end"
             )
         declared = self._declared_end()
-        if self._ended and declared is not None and (self._latest or 0) + _SHORT_S < declared:
+        if self._ended and declared is not None and (self._latest or 0) + self._lasts + _SHORT_S < declared:
             raise InputError(
                 f"{self.name}: cut short: its frames end at {float(self._latest or 0):.2f} s of "
                 f"{float(declared):.2f} s; what is there was read; copy the film anew"
@@ -126,6 +128,7 @@ class _Film:
         if start is None or self._file is None or base is None:
             return self._decoded(), 0
         self._sought = True
+        start = min(start, Fraction(_LATEST_S))
         for margin in _SEEK_MARGINS_S:
             with film_errors(self.name):
                 self._container.seek(int((start - margin) / base), stream=self._track)
@@ -175,6 +178,8 @@ class _Film:
                 self._damaged += 1
                 continue
             self._packets += packet.size > 0
+            if packet.duration and packet.time_base:
+                self._lasts = packet.duration * packet.time_base
             yield from pictures
         try:
             yield from self._track.decode(None)

@@ -38,6 +38,8 @@ router = APIRouter()
 IDLE_S = 60.0
 """Seconds without a frame after which a session ends."""
 
+_HELLO_S = 10.0  # until the first message, before which a session takes no place
+
 MAX_FRAME_PIXELS = 4_000_000
 
 _MAX_BAD_FRAMES = 20  # one after the other
@@ -50,8 +52,9 @@ async def live(socket: WebSocket, studio: Here) -> None:
     """One session."""
     await socket.accept()
     try:
+        hello = await _greeted(socket, studio)
         async with _place(studio):
-            await _session(socket, studio)
+            await _session(socket, studio, hello)
     except RefusalError as problem:
         await _end(socket, problem.to_json(), _LATER if "Retry-After" in problem.headers else _REFUSED)
     except UnmaskError as error:
@@ -74,9 +77,17 @@ async def _place(studio: Studio) -> AsyncIterator[None]:
         studio.live -= 1
 
 
-async def _session(socket: WebSocket, studio: Studio) -> None:
-    hello = _hello(await asyncio.wait_for(_received(socket, "text"), IDLE_S))
+async def _greeted(socket: WebSocket, studio: Studio) -> dict[str, Any]:
+    """The settings of a session whose key is right."""
+    try:
+        hello = _hello(await asyncio.wait_for(_received(socket, "text"), _HELLO_S))
+    except TimeoutError:
+        raise DataError(f"no first message for {_HELLO_S:g} s; send the settings, or {{}} for none") from None
     check_key(str(hello.pop("key", "") or shown_key(socket.headers)), studio.settings)
+    return hello
+
+
+async def _session(socket: WebSocket, studio: Studio, hello: dict[str, Any]) -> None:
     reader = await asyncio.to_thread(studio.readers.reader, _choice(studio, hello))
     session = reader.session(source="camera")
     await socket.send_json(

@@ -64,7 +64,7 @@ class Limits:
         for name, value in dataclasses.asdict(self).items():
             least = 0 if name == "max_rate" else 1
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
-                raise ConfigError(f"{name}: expected a number of at least {least}, got {value!r}")
+                raise ConfigError(f"{name}: expected a finite number of at least {least}, got {value!r}")
         if self.max_pixels > MAX_PIXELS:
             raise ConfigError(f"max_pixels: {self.max_pixels:,} are more than are ever decoded, {MAX_PIXELS:,}")
 
@@ -108,6 +108,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port {self.port}: expected 0 to 65535, where 0 takes a free one")
+        for name in self.hosts:
+            if not name or "/" in name or any(character.isspace() for character in name):
+                raise ConfigError(f"host {name!r}: expected a name alone, without http:// and path: faces.example.org")
         if self.workers < 1:
             raise ConfigError(f"workers {self.workers}: expected at least 1")
         if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):

@@ -98,7 +98,7 @@ async def _parse(request: Request, parser: type[_Parser], max_files: int) -> For
         if error.message.startswith("Too many files"):
             raise RefusalError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"more than {max_files} files in one request",
+                f"more than {max_files} file{'s' * (max_files != 1)} in one request",
                 "send them in several requests",
             ) from None
         raise RefusalError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.cli.loading import add_loading_options, load
+from unmask.cli.text import counted
 
 BAR_WIDTH = 24
 
@@ -99,11 +100,6 @@ def _agreement(ferplus: dict[str, Any]) -> list[str]:
             share = "       -" if row["agree"] is None else f"  {row['agree']:6.1%}  {bar(row['agree'], 1)}"
             lines.append(f"  {label:9} {row['rows']:8,}{share}".rstrip())
     return lines
-
-
-def counted(count: int, what: str) -> str:
-    """So many of a thing, which is named in the singular."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def bar(value: float, highest: float) -> str:
