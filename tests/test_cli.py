@@ -259,17 +259,24 @@ def test_list_from_standard_input(
         assert Reading.from_line(out).faces[0].expression == "happy"
 
 
+@pytest.mark.parametrize(("target", "words"), [("photo.jpg", "name another file"), (".", "would draw beside")])
 def test_a_picture_of_a_list_is_not_drawn_over(
-    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    words: str,
 ) -> None:
     """What comes from standard input is known only when it is there, and is kept all the same."""
     path = tmp_path / "photo.jpg"
     shutil.copy(photo, path)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{path}\n".encode())))
-    code, _, err = run(capsys, "read", "-", "--annotate", str(path))
+    code, _, err = run(capsys, "read", "-", "--annotate", str(tmp_path / target))
     assert code == 2
-    assert "name another file" in err
+    assert words in err
     assert path.read_bytes() == photo.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_film_options_for_pictures_from_standard_input(
@@ -371,10 +378,10 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
     ("arguments", "words"),
     [
         (("a.jpg", "--out", "./a.jpg", "--format", "csv"), ("--out a.jpg", "name another file")),
-        ((".", "--summary", "a.jpg"), ("--summary a.jpg", "name another file")),  # found in a folder
+        ((".", "--out", "a.jpg", "--format", "csv"), ("--out a.jpg", "name another file")),  # found in a folder
         (("*.jpg", "--out", "link.json"), ("--out link.json", "a.jpg")),  # found by a pattern, written through a link
         (("a.jpg", "--out", "keep.csv", "--annotate", "a.jpg"), ("--annotate a.jpg", "name another file")),
-        (("a.jpg", "--out", "new.csv", "--summary", "./new.csv"), ("--out and --summary", "name another file")),
+        (("a.jpg", "--out", "new.json", "--summary", "./new.json"), ("--out and --summary", "name another file")),
         (("a.jpg", "--out", "keep.csv", "--report", "keep.csv"), ("--out and --report", "name another file")),
     ],
 )

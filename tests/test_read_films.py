@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from unmask.cli import main
 from unmask.cli.counting import Tally
 from unmask.errors import ConfigError, InputError
 from unmask.media import Failure
+from unmask.media.writing import FilmWriter
 from unmask.readings import Reading
 from unmask.session import FilmOptions
 
@@ -321,6 +323,34 @@ def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path
     assert 120 <= len(whole) < 800
     shown = len(frames_of(film))
     assert shown >= len(whole) - (70 if stop == signal.SIGKILL else 1)
+
+
+def test_an_interrupt_costs_a_film_one_picture_at_most(tmp_path: Path) -> None:
+    """Wherever it falls, what was written before can be seen: no packet is lost on its way into the file."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for trial in range(8):
+            path = tmp_path / f"{trial}.mp4"
+            written = 0
+            with FilmWriter(path) as writer:
+                for _ in range(20):
+                    writer.write(np.roll(noise, written, axis=1), written / 25)
+                    written += 1
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0.02 + 0.003 * trial)
+                    for _ in range(200):
+                        writer.write(np.roll(noise, written, axis=1), written / 25)
+                        written += 1
+            assert written < 220
+            assert len(frames_of(path)) >= written
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> None:

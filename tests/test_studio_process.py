@@ -92,7 +92,7 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["--max-files", "0"], 2, "max_files"),
+        (["--max-files", "0"], 2, "--max-files: expected a finite number of at least 1"),
         (["--model", "none"], 2, "no model 'none'"),
         (["--detector", "haar"], 2, "unknown detector 'haar'"),
         (["--api-key", "a b"], 2, "API key"),

@@ -195,12 +195,14 @@ class Pictures:
             self._used.add(self._annotate)
             return self._annotate
         folder = self._annotate / below(source, self._roots)
+        if Path(source).is_file() and Path(source).parent.resolve() == folder.resolve():
+            raise drawn_beside(self._annotate, source)  # as above
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
         names = (f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}" for number in range(1, 10**9))
         paths = (folder / name for name in names)
-        target = next(path for path in paths if path not in self._used and not _same(path, source))
+        target = next(path for path in paths if path not in self._used)
         self._used.add(target)
         return target
 
@@ -240,6 +242,13 @@ class _Film:
             self._writer.close()
         if self._section:
             page.add_film(self._section.finish(), model=self._model)
+
+
+def drawn_beside(folder: Path, source: str | Path) -> ConfigError:
+    """What is raised when a picture would be drawn into the folder in which it, or another one that is read, lies."""
+    return ConfigError(
+        f"--annotate {folder} would draw beside {source}, which is read and might be drawn over; name another"
+    )
 
 
 def names_one(path: Path) -> bool:

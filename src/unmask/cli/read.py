@@ -240,7 +240,7 @@ def _tell_films_left_out(arguments: argparse.Namespace) -> None:
 
 def _check_folder(folder: Path, sources: list[Source], roots: list[Path]) -> None:
     """Raises ConfigError when pictures would be drawn into a folder of those that are read, and might replace one."""
-    from unmask.cli.drawing import below
+    from unmask.cli.drawing import below, drawn_beside
     from unmask.media import expand
 
     if not folder.is_dir():
@@ -254,9 +254,7 @@ def _check_folder(folder: Path, sources: list[Source], roots: list[Path]) -> Non
             drawn.add((folder / below(str(file), roots)).resolve())
     for parent, file in held.items():
         if parent.resolve() in drawn:
-            raise ConfigError(
-                f"--annotate {folder} would draw beside {file}, which is read and might be drawn over; name another"
-            )
+            raise drawn_beside(folder, file)
 
 
 def _check_annotate(path: Path, sources: list[Source], total: int | None) -> None:

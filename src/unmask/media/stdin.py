@@ -61,6 +61,9 @@ def _paths(head: bytes, stream: BinaryIO) -> Iterator[Input | str]:
     if not head.endswith(b"\n"):
         head += stream.readline()
     for number, line in enumerate(itertools.chain(head.splitlines(), stream), 1):
+        if b"\0" in line:  # a document: each of its lines would be one more error
+            yield _failed(f"line {number} is binary data and no path; it and what follows are left out")
+            return
         try:
             text = line.decode().rstrip("\r\n")
         except UnicodeDecodeError:

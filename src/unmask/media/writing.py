@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -90,7 +91,9 @@ class FilmWriter:
         frame = av.VideoFrame.from_ndarray(self._fitted(image), format="rgb24")
         frame.pts, frame.time_base = self._ticks, Fraction(1, _CLOCK)
         with _writing_errors(self._path):
-            self._film.mux(self._picture.encode(frame))
+            # Both calls from within C: between two calls of Python's own an interrupt can fall and lose a packet, and
+            # without that a player shows nothing up to the next key frame.
+            deque(map(self._film.mux, map(self._picture.encode, (frame,))), maxlen=0)
             if self._sound is not None:
                 self._sound.copy_until(Fraction(time_s), Fraction(self.begin_s))
 
