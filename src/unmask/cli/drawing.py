@@ -196,7 +196,7 @@ class Pictures:
             return self._annotate
         folder = self._annotate / below(source, self._roots)
         if Path(source).is_file() and Path(source).parent.resolve() == folder.resolve():
-            raise drawn_beside(self._annotate, source)  # as above
+            raise drawn_beside(self._annotate, source)  # such a list again
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         stem = _stem(source) or ("film" if suffix == ".mp4" else "picture")
