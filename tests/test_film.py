@@ -154,37 +154,57 @@ def test_sparse_reading_seeks(long: Path, monkeypatch: pytest.MonkeyPatch) -> No
 IDENTITY = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
-@pytest.mark.parametrize(
-    ("matrix", "shape", "red"),
-    [
-        ((0, 1, -1, 0), (64, 32), "above"),  # a quarter clockwise, as phones write it: x' = -y, y' = x
-        ((0, -1, 1, 0), (64, 32), "below"),
-        ((-1, 0, 0, -1), (32, 64), "right"),
-    ],
-)
-def test_a_turned_film_is_upright(
-    matrix: tuple[int, int, int, int], shape: tuple[int, int], red: str, tmp_path: Path
-) -> None:
-    """The display matrix is obeyed: the red half, stored left, is shown where the matrix puts it."""
+@pytest.mark.parametrize("matrix", [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0),
+                                    (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)])  # fmt: skip
+def test_a_turned_or_mirrored_film_is_upright(matrix: tuple[int, int, int, int], tmp_path: Path) -> None:
+    """The display matrix is obeyed: the red quarter, stored at the top left, is shown where the matrix puts it."""
     picture = np.full((32, 64, 3), 40, np.uint8)
-    picture[:, :32] = (220, 30, 30)
+    picture[:16, :32] = (220, 30, 30)
     path = tmp_path / "turned.mp4"
     write_film(path, [picture] * 3)
     data = path.read_bytes()
-    at = data.index(IDENTITY, data.index(b"tkhd"))  # the matrix in the track's header
+    at = data.index(IDENTITY, data.index(b"tkhd"))  # the matrix in the track's header: x' = ax + cy, y' = bx + dy
     a, b, c, d = (value << 16 for value in matrix)
     path.write_bytes(data[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + data[at + 36 :])
     (first, *_) = film_frames(path)
     assert isinstance(first, Frame)
-    assert first.image.shape == (*shape, 3)
-    height, width = shape
-    part = {
-        "above": first.image[: height // 2 - 2],
-        "below": first.image[height // 2 + 2 :],
-        "right": first.image[:, width // 2 + 2 :],
-    }
-    assert part[red][..., 0].mean() > 180
-    assert first.image[..., 0].mean() < 140
+    height, width = first.image.shape[:2]
+    assert (width, height) == (abs(64 * matrix[0] + 32 * matrix[2]), abs(64 * matrix[1] + 32 * matrix[3]))
+    right, below = matrix[0] + matrix[2] < 0, matrix[1] + matrix[3] < 0  # where the corner (-1, -1) comes to lie
+    half = first.image[height // 2 + 2 :] if below else first.image[: height // 2 - 2]
+    quarter = half[:, width // 2 + 2 :] if right else half[:, : width // 2 - 2]
+    assert quarter[..., 0].mean() > 180
+    assert first.image[..., 0].mean() < 110
+
+
+def test_a_clock_that_begins_anew(tmp_path: Path) -> None:
+    """Films put together one behind the other: the times of the second go on from those of the first."""
+    for name, ticks in (("one", [0, 600_000, 600_040, 600_080]), ("two", [0, 40, 80, 120])):
+        write_film(tmp_path / f"{name}.ts", grey_levels(4), ticks=ticks, options={"bf": "0"})
+    whole = tmp_path / "whole.ts"
+    whole.write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    read, _ = of(whole)
+    assert [number for _, _, number in read] == [0, 1, 2, 3] * 2
+    steps = np.diff([time for _, time, _ in read])
+    assert steps[1:] == pytest.approx([0.04] * 6, abs=0.03)
+
+
+def test_times_of_a_stream_count_from_its_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream is joined at any time of its clock: start and end are those of the user."""
+    path = tmp_path / "late.ts"
+    write_film(path, grey_levels(10), ticks=[70_000 + 100 * number for number in range(10)])
+    span = Span(start_s=Fraction("0.2"), end_s=Fraction("0.5"))
+    items = list(film_frames(path.as_uri(), span))
+    assert [number_of(item.image) for item in items if isinstance(item, Frame)] == [2, 3, 4]
+
+
+def test_a_film_whose_name_holds_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before the colon is no protocol."""
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "film.mp4", grey_levels(3))
+    Path("film.mp4").rename("12:30 clip.mp4")
+    read, failures = of("12:30 clip.mp4")
+    assert ([number for _, _, number in read], failures) == ([0, 1, 2], [])
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])

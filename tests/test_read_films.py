@@ -30,7 +30,7 @@ import unmask
 from unmask.cli import main
 from unmask.cli.counting import Tally
 from unmask.errors import ConfigError, InputError
-from unmask.media import Failure
+from unmask.media import Failure, Span, frames
 from unmask.media.writing import FilmWriter
 from unmask.readings import Reading
 from unmask.session import FilmOptions
@@ -167,6 +167,41 @@ def test_a_part_of_the_sound(capsys: pytest.CaptureFixture[str], crossing: Path,
     assert len(sound_of(target)) / 8000 == pytest.approx(0.5, abs=0.2)  # to a packet of 1,024 samples on each side
 
 
+@pytest.mark.parametrize(
+    ("ending", "codec", "rate", "channels"),
+    [("avi", "pcm_s16le", 44100, 2), ("mov", "pcm_s24le", 192000, 2), ("avi", "pcm_s16le", 11000, 1),
+     ("mkv", "pcm_s16le", 48000, 6)],
+)  # fmt: skip
+def test_raw_sound_is_kept(ending: str, codec: str, rate: int, channels: int, tmp_path: Path) -> None:
+    """Sound as cameras and editors store it, of which AAC knows neither the rate nor the places of its channels."""
+    path, target = tmp_path / f"film.{ending}", tmp_path / "drawn.mp4"
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    with av.open(str(path), "w") as film:
+        track = film.add_stream("mpeg4", rate=25)
+        track.width, track.height, track.pix_fmt = 64, 32, "yuv420p"
+        sound = film.add_stream(codec, rate=rate, layout=layout)
+        for number in range(25):
+            film.mux(track.encode(av.VideoFrame.from_ndarray(np.full((32, 64, 3), 9 * number, np.uint8))))
+        film.mux(track.encode(None))
+        wave = (8000 * np.sin(2 * math.pi * 440 * np.arange(rate) / rate)).astype(np.int16)
+        for start in range(0, rate, 1000):
+            part = np.repeat(wave[start : start + 1000], channels)[None]
+            frame = av.AudioFrame.from_ndarray(part, format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            film.mux(sound.encode(frame))
+        film.mux(sound.encode(None))
+    with FilmWriter(target, sound=path) as writer:
+        for time_s, picture in frames_of(path):
+            writer.write(picture, time_s)
+    with av.open(str(target)) as film:
+        its_rate = film.streams.audio[0].codec_context.sample_rate
+    heard = sound_of(target)
+    assert len(heard) / its_rate == pytest.approx(1, abs=0.2)  # to a packet of 1,024 samples on each side
+    middle = heard[its_rate // 4 : 3 * its_rate // 4]
+    strongest = np.abs(np.fft.rfft(middle)).argmax() * its_rate / len(middle)
+    assert strongest == pytest.approx(440, abs=5)
+
+
 def test_summary_and_report(capsys: pytest.CaptureFixture[str], crossing: Path, tmp_path: Path) -> None:
     """Two happy people with an event each; the page holds the film and needs nothing from elsewhere."""
     summary, page = tmp_path / "s.json", tmp_path / "r.html"
@@ -257,6 +292,16 @@ def test_a_run_that_goes_on_gives_no_number_twice(
     later = {face.track_id for reading in resumed[20:] for face in reading.faces}
     assert later
     assert min(number or 0 for number in later) > max(face.track_id or 0 for face in gone)
+
+
+def test_a_run_goes_on_at_the_frame_behind_the_last(crossing: Path) -> None:
+    """The float of a broken rate's time may lie behind the time itself; the frame is not lost."""
+    (second, *_) = (item for item in frames(crossing) if not isinstance(item, Failure) and item.index == 1)
+    assert second.time_s is not None
+    assert Fraction(second.time_s) > 1 / RATE
+    (first, *_) = frames(crossing, span=Span().resumed(second.time_s))
+    assert not isinstance(first, Failure)
+    assert first.index == 1
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,16 @@ def test_gaps(gap: float, same: bool) -> None:
     assert numbers_of(1, frames) == ({1} if same else {1, 2})
 
 
+def test_a_clock_that_falls_back() -> None:
+    """However far it falls, nobody is where they were before; a small fall changes nobody's number."""
+    for fall, expected in ((1000.0, [2]), (0.02, [1])):
+        tracker, crop = Tracker(), look(1)[None]
+        detection = [Detection(Box(100, 100, 200, 200), 0.9)]
+        assert tracker.update(detection, crop, 1000.0) == [1]
+        assert tracker.update(detection, crop, 1000.04) == [1]
+        assert tracker.update(detection, crop, 1000.04 - fall) == expected
+
+
 def test_somebody_else_in_the_same_place() -> None:
     """Another face where somebody was a second ago is another person."""
 

@@ -49,7 +49,8 @@ class Track:
 
     def expected(self, time_s: float) -> Box:
         """Where the face should be at a time."""
-        middle = self.middle + self.speed * _COAST_S * (1 - math.exp(-(time_s - self.seen_s) / _COAST_S))
+        unseen_s = max(time_s - self.seen_s, 0.0)  # a stream's clock may fall back
+        middle = self.middle + self.speed * _COAST_S * (1 - math.exp(-unseen_s / _COAST_S))
         return _box(middle, self.size)
 
     def see(self, box: Box, looks: Looks, time_s: float) -> None:
@@ -100,7 +101,7 @@ class Tracker:
         crops
             The same faces as :func:`unmask.faces.crop` cuts them, ``uint8 (N, S, S)``.
         time_s
-            Of the frame, in seconds; not before the frame before it.
+            Of the frame, in seconds. After a fall of more than the longest gap, all are forgotten.
         known
             The numbers, where an earlier run has given them already.
         """
@@ -138,7 +139,7 @@ class Tracker:
             self._step_s = max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         longest = max(MAX_GAP_S, 2.5 * self._step_s)
-        self.tracks = [track for track in self.tracks if time_s - track.seen_s <= longest]
+        self.tracks = [track for track in self.tracks if abs(time_s - track.seen_s) <= longest]
 
     def _gain(self, track: Track, detection: Detection, looks: Looks, time_s: float) -> float:
         """How much speaks for a face being a person: above 0 to 1, or 0 where it cannot be."""

@@ -68,16 +68,23 @@ def opened(content: Path | str, *, name: str) -> Iterator[InputContainer]:
     MissingExtraError
         PyAV is not installed.
     """
-    local = isinstance(content, Path)
     if isinstance(content, Path) and _is_missing(content):  # no library that might be installed would help
         raise InputError(f"{name}: {_MISSING}")
     av = pyav()
     # A file that only pretends to be a film must not make FFmpeg reach for anything else.
-    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} if local else {}
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} if isinstance(content, Path) else {}
     with film_errors(name):
-        container = av.open(str(content), options=options, timeout=None if local else _TIMEOUT_S)
+        if isinstance(content, Path):
+            container = av.open(local(content), options=options)
+        else:
+            container = av.open(content, timeout=_TIMEOUT_S)
     with container:
         yield container
+
+
+def local(path: Path) -> str:
+    """A path as FFmpeg takes it: from the root, since it holds what stands before a colon for a protocol."""
+    return str(path.absolute())
 
 
 def _is_missing(path: Path) -> bool:

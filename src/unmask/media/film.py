@@ -26,6 +26,7 @@ SEEK_AHEAD_S = 10
 
 _LATEST_S = 10**9  # no film is longer, and FFmpeg counts ticks in 64 bits
 _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
+_FALL_S = 1  # a clock that falls by more has begun anew: films put together, or a stream's source started again
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
 
@@ -35,8 +36,9 @@ def film_frames(
     """Frames of a film file, or of the stream at an address, in the order of their times.
 
     Times are exact: presentation stamp times time base, as ``ffprobe`` prints them (so a film may begin after zero).
-    Films of variable frame rate keep their times, and turned films are upright. The index of a frame is its number in
-    the whole film, also after seeking. Never raises: a film that is damaged or cut short gives the frames that it has,
+    Films of variable frame rate keep their times, and turned or mirrored films are as players show them. Where the
+    clock begins anew within a film, the times go on from there. The index of a frame is its number in the whole film,
+    also after seeking. Never raises: a film that is damaged or cut short gives the frames that it has,
     and then a Failure with the reason.
 
     Parameters
@@ -44,7 +46,8 @@ def film_frames(
     content
         A path; a text is an address, which FFmpeg opens over the network.
     span
-        Which frames; seeks where that saves decoding.
+        Which frames; seeks where that saves decoding. Of a stream, whose clock may stand anywhere, its times count from
+        the first frame.
     name
         What frames and messages call it.
     """
@@ -72,12 +75,16 @@ class _Film:
         self._damaged = self._packets = 0
         self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
+        self._before: Fraction | None = None  # of the picture before, where that is not one from before seeking
+        self._step = Fraction(0)  # between the two latest pictures
+        self._carried = Fraction(0)  # what is added to the times of a clock that has begun anew
         self._lasts = Fraction(0)  # how long the latest frame is shown
 
     def frames(self, span: Span) -> Iterator[Frame]:
         """The frames of a span."""
         sieve = Sieve(span)
         pictures, index = self._pictures_from(span.start_s)
+        origin = Fraction(0) if self._file is not None else None
         while True:
             sought_to = None
             for picture in pictures:
@@ -85,9 +92,10 @@ class _Film:
                 if index is None:
                     index = self._number_of(time_s)
                 number, index = index, index + 1
-                if span.ends_by(time_s):
+                origin = time_s if origin is None else origin
+                if span.ends_by(time_s - origin):
                     return
-                if not sieve.passes(time_s):
+                if not sieve.passes(time_s - origin):
                     continue
                 self._reached = True
                 yield Frame(self._convert(picture), self.name, number, float(time_s))
@@ -101,10 +109,12 @@ class _Film:
 
     def check(self, span: Span) -> None:
         """Raises InputError when the film is damaged, or ends before the span or the time that it declares."""
+        if self._latest is None and not self._sought and (self._damaged or self._ended):
+            raise InputError(f"{self.name}: holds no frame that can be decoded; check that it plays elsewhere")
         if self._damaged:
+            places = "1 place" if self._damaged == 1 else f"{self._damaged} places"
             raise InputError(
-                f"{self.name}: damaged in {self._damaged} places, where frames may be missing; "
-                "the rest was read; copy the film anew"
+                f"{self.name}: damaged in {places}, where frames may be missing; the rest was read; copy the film anew"
             )
         if self._ended and not self._reached and span.start_s is not None:
             raise span.missed(self.name, self._latest)
@@ -119,8 +129,6 @@ class _Film:
                 f"{self.name}: cut short: its frames end at {float(self._latest or 0):.2f} s of "
                 f"{float(declared):.2f} s; what is there was read; copy the film anew"
             )
-        if self._ended and self._latest is None and not self._sought:
-            raise InputError(f"{self.name}: holds no frame that can be decoded; check that it plays elsewhere")
 
     def _pictures_from(self, start: Fraction | None) -> tuple[Iterator[VideoFrame], int | None]:
         """Pictures from a time on or earlier, and the number of the first where it is known."""
@@ -128,11 +136,12 @@ class _Film:
         if start is None or self._file is None or base is None:
             return self._decoded(), 0
         self._sought = True
+        self._carried = Fraction(0)
         start = min(start, Fraction(_LATEST_S))
         for margin in _SEEK_MARGINS_S:
             with film_errors(self.name):
                 self._container.seek(int((start - margin) / base), stream=self._track)
-            pictures = self._decoded()
+            pictures, self._before = self._decoded(), None
             first = next(pictures, None)
             # Some containers, such as MPEG-TS, find no key frame near the end of the film.
             if self._is_beyond(start) if first is None else self._time(first) <= start:
@@ -140,7 +149,7 @@ class _Film:
         else:
             with film_errors(self.name):
                 self._container.seek(self._track.start_time or 0, stream=self._track)
-            pictures = self._decoded()
+            pictures, self._before = self._decoded(), None
             first = next(pictures, None)
         return _chained(first, pictures), None
 
@@ -191,7 +200,14 @@ class _Film:
         if time_s is None:  # a raw stream, which has pictures and no times
             rate = self._track.average_rate or Fraction(25)
             time_s = Fraction(0) if self._latest is None else self._latest + 1 / rate
-        self._latest = time_s
+        else:
+            time_s += self._carried
+            if self._before is not None and time_s < self._before - _FALL_S:
+                self._carried += self._before + self._step - time_s
+                time_s = self._before + self._step
+            elif self._before is not None:
+                self._step = max(time_s - self._before, Fraction(0))
+        self._latest = self._before = time_s
         return time_s
 
     def _declared_end(self) -> Fraction | None:
@@ -227,7 +243,19 @@ class _Converter:
             )
         with film_errors(self._name):
             rgb = self._reformatter.reformat(picture, format="rgb24").to_ndarray()
-        return np.ascontiguousarray(np.rot90(rgb, round(picture.rotation / 90)))
+        return np.ascontiguousarray(_upright(rgb, picture))
+
+
+def _upright(pixels: Image, picture: VideoFrame) -> Image:
+    """Pixels as players show them: turned and mirrored, in whole quarters, as the picture's display matrix says."""
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    # From stored to shown places: x' = a x + c y, y' = b x + d y.
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -19,7 +19,7 @@ class Span:
     ----------
     start_s, end_s
         Frames from ``start_s`` on and before ``end_s``; None is the film's own start or end. Of a camera or stream,
-        ``end_s`` counts from its first frame.
+        both count from its first frame.
     every_s
         Of each stretch of this many seconds, counted from ``start_s`` (or zero), only the first frame; None reads all.
 
@@ -63,12 +63,12 @@ class Span:
         return (self.start_s or 0) + (self.cell(time_s) + 1) * self.every_s
 
     def resumed(self, time_s: float | None) -> Span:
-        """The same frames from a time on: the stretches stay where they were."""
+        """The same frames from a frame's time on: the stretches stay where they were."""
         from fractions import Fraction
 
         if time_s is None:
             return self
-        start = Fraction(time_s)
+        start = Fraction(time_s) - Fraction(1, 1_000_000)  # as a float it may lie behind the exact time
         if self.every_s is not None:
             start = (self.start_s or 0) + self.cell(start) * self.every_s
         return replace(self, start_s=max(start, self.start_s or start))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, InputError, suggest
 from unmask.images import to_rgb
-from unmask.media.container import opened, pyav, stamp
+from unmask.media.container import local, opened, pyav, stamp
 from unmask.writing import disk_errors, remedy
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class FilmWriter:
         self.begin_s = time_s
         height, width = image.shape[:2]
         with _writing_errors(self._path):
-            self._film = av.open(str(self._path), "w", format="mp4", options=_FRAGMENTS)
+            self._film = av.open(local(self._path), "w", format="mp4", options=_FRAGMENTS)
             self._picture = self._film.add_stream("libx264", options=_VIDEO)
         self._picture.width, self._picture.height = width + width % 2, height + height % 2
         self._picture.pix_fmt = "yuv420p"
@@ -159,15 +160,16 @@ class _Sound:
         if self._copied:
             self._out: Any = film.add_stream_from_template(track)
         else:
-            self._out = film.add_stream("aac", rate=track.codec_context.sample_rate)
-            self._out.codec_context.layout = track.codec_context.layout
+            self._out = film.add_stream("aac", rate=_rate(track.codec_context.sample_rate))
+            self._out.codec_context.layout = "mono" if track.codec_context.channels == 1 else "stereo"
 
     @classmethod
     def of(cls, path: Path, film: OutputContainer, stack: ExitStack) -> _Sound | None:
-        """The first track of sound of a film; None where it has none."""
+        """The first track of sound of a film; None where it has none that can be decoded."""
         source = stack.enter_context(opened(path, name=str(path)))
         track = next(iter(source.streams.audio), None)
-        return None if track is None else cls(source, track, film)
+        decoder = None if track is None else track.codec_context
+        return None if decoder is None or not decoder.sample_rate else cls(source, track, film)
 
     def copy_until(self, time_s: Fraction, begin_s: Fraction) -> None:
         """Write the sound from ``begin_s`` on and before ``time_s``, both in the time of its film."""
@@ -200,7 +202,7 @@ class _Sound:
             if sound.pts is not None:  # in samples, as the encoder counts
                 sound.pts = round((sound.pts * sound.time_base - begin_s) * sound.sample_rate)
                 sound.time_base = Fraction(1, sound.sample_rate)
-            self._film.mux(self._out.encode(sound))
+            self._film.mux(self._out.encode(_placed(sound)))
 
     def _next(self) -> Any:
         """The next packet; none where the film is damaged or ends."""
@@ -214,6 +216,27 @@ class _Sound:
             return list(packet.decode())
         except pyav().error.FFmpegError:  # a damaged place is silent
             return []
+
+
+def _rate(rate: int) -> int:
+    """The nearest rate that AAC knows."""
+    return min(pyav().codec.Codec("aac", "w").audio_rates, key=lambda one: abs(one - rate))
+
+
+def _placed(sound: Any) -> Any:
+    """Sound whose channels have places. Raw sound often says only how many they are: then the first two count."""
+    if not re.fullmatch(r"\d+ channels", sound.layout.name):
+        return sound
+    count = sound.layout.nb_channels
+    samples = sound.to_ndarray()
+    if not sound.format.is_planar:
+        samples = samples.reshape(-1, count).T
+    samples = np.ascontiguousarray(samples[:2])
+    placed = pyav().AudioFrame.from_ndarray(
+        samples, format=sound.format.planar.name, layout="mono" if count == 1 else "stereo"
+    )
+    placed.sample_rate, placed.pts, placed.time_base = sound.sample_rate, sound.pts, sound.time_base
+    return placed
 
 
 @contextmanager
