@@ -383,6 +383,7 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
         (("a.jpg", "--out", "keep.csv", "--annotate", "a.jpg"), ("--annotate a.jpg", "name another file")),
         (("a.jpg", "--out", "new.json", "--summary", "./new.json"), ("--out and --summary", "name another file")),
         (("a.jpg", "--out", "keep.csv", "--report", "keep.csv"), ("--out and --report", "name another file")),
+        (("r.film7.mp4", "--report", "r.html"), ("r.film7.mp4 would replace r.film7.mp4", "name another file")),
     ],
 )
 def test_no_output_replaces_an_input_or_another_output(
@@ -398,12 +399,13 @@ def test_no_output_replaces_an_input_or_another_output(
     shutil.copy(photo, "a.jpg")
     Path("link.json").symlink_to("a.jpg")
     Path("keep.csv").write_text("earlier\n")
+    Path("r.film7.mp4").write_bytes(b"a film")
     code, out, err = run(capsys, "read", *arguments)
     assert (code, out) == (2, "")
     assert all(word in err for word in words)
     assert Path("a.jpg").read_bytes() == photo.read_bytes()
     assert Path("keep.csv").read_text() == "earlier\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "keep.csv", "link.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "keep.csv", "link.json", "r.film7.mp4"]
 
 
 def test_a_device_and_a_file_beside_the_inputs_may_be_written(

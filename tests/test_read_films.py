@@ -469,6 +469,36 @@ def test_smoothing_is_the_stated_filter(crossing: Path, rows: list[Reading]) -> 
             assert dict(other.scores)[unmask.Expression.HAPPY] == pytest.approx(value, abs=1e-4)
 
 
+def test_a_film_that_is_named_twice(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """It is two films, to be drawn, described and counted; one that lies beside the page keeps its content."""
+    folder, page, summary = tmp_path / "drawn", tmp_path / "r.html", tmp_path / "s.json"
+    beside = tmp_path / "r.film1.mp4"
+    beside.write_bytes(b"mine")
+    options = ("--annotate", folder, "--report", page, "--summary", summary, "--format", "jsonl")
+    assert run(capsys, "read", landscape, landscape, *options)[0] == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["landscape.mp4", "landscape_2.mp4"]
+    assert len(frames_of(folder / "landscape.mp4")) == len(frames_of(folder / "landscape_2.mp4"))
+    assert [film["frames"] for film in json.loads(summary.read_text())["films"]] == [20, 20]
+    assert page.read_text().count("data:video/mp4") == 2
+    assert beside.read_bytes() == b"mine"
+
+
+def test_going_on_draws_over_nothing(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """What an earlier run has drawn keeps its name, though another source of that name comes later."""
+    names = [tmp_path / folder / "face.jpg" for folder in "abc"]
+    for name in names:
+        name.parent.mkdir()
+        name.write_bytes(photo.read_bytes())
+    out, folder = tmp_path / "out.jsonl", tmp_path / "drawn"
+    options = ("--out", out, "--resume", "--annotate", folder)
+    run(capsys, "read", *names[:2], *options)
+    for path in folder.iterdir():
+        path.write_bytes(b"drawn before")
+    assert run(capsys, "read", *names, *options)[0] == 0
+    kept = {path.name: path.read_bytes() == b"drawn before" for path in folder.iterdir()}
+    assert kept == {"face.png": True, "face_2.png": True, "face_3.png": False}
+
+
 def test_a_cut_film_and_a_picture(
     capsys: pytest.CaptureFixture[str], crossing: Path, photo: Path, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ class Pictures:
         self._film: _Film | None = None
         self._films = self._counted = 0
         self._summaries: list[FilmSummary] = []
+        self._last_counted: Reading | None = None
         self._told: list[dict[str, Any]] = []
         if report:
             from unmask.outputs.report import check_report
@@ -121,16 +122,22 @@ class Pictures:
             return
         from unmask.timeline.people import FilmSummary
 
-        if not self._summaries or self._summaries[-1].source != reading.source:
+        last, self._last_counted = self._last_counted, reading
+        if last is None or not _goes_on(last, reading):
             self._tell()
             self._summaries.append(FilmSummary(reading.source))
         self._summaries[-1].add(reading)
+
+    def pass_over(self, source: str, *, moves: bool) -> None:
+        """Leave what an earlier run has drawn of a source as it is, and its name to it."""
+        if self._annotate and not names_one(self._annotate):
+            self._target(source, ".mp4" if moves else ".png")
 
     def _show(self, frame: Frame, reading: Reading) -> None:
         if not self.shows:
             return
         if reading.time_s is not None:
-            if self._film is None or self._film.source != reading.source:
+            if self._film is None or not self._film.goes_on(reading):
                 self._close_film()
                 self._film = self._open_film(reading.source)
             self._film.add(frame, reading)
@@ -215,7 +222,7 @@ class _Film:
         self._sound = Path(source) if Path(source).is_file() else None
         self._writer: Any = None
         self._section: Any = None
-        self._model = ""
+        self._last: Reading | None = None
 
     def annotate(self, path: Path) -> None:
         from unmask.media.writing import FilmWriter
@@ -227,9 +234,13 @@ class _Film:
 
         self._section = FilmSection(page, self.source, number=number, sound=self._sound)
 
+    def goes_on(self, reading: Reading) -> bool:
+        """Whether a reading is of its next frame, not of another film."""
+        return self._last is None or _goes_on(self._last, reading)
+
     def add(self, frame: Frame, reading: Reading) -> None:
         assert reading.time_s is not None
-        self._model = reading.model
+        self._last = reading
         if self._writer:
             from unmask.outputs.drawing import draw
 
@@ -241,7 +252,12 @@ class _Film:
         if self._writer:
             self._writer.close()
         if self._section:
-            page.add_film(self._section.finish(), model=self._model)
+            page.add_film(self._section.finish(), model=self._last.model if self._last else "")
+
+
+def _goes_on(last: Reading, reading: Reading) -> bool:
+    """Whether a reading is of the same film as the one before it; a film may be named twice, one after the other."""
+    return reading.source == last.source and reading.index > last.index
 
 
 def drawn_beside(folder: Path, source: str | Path) -> ConfigError:

@@ -220,6 +220,10 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
     from unmask.cli.drawing import names_one
 
     outputs: dict[str, Path | None] = {f"--{name}": getattr(arguments, name) for name in OUTPUTS}
+    if arguments.report:
+        from unmask.outputs.report import films_beside
+
+        outputs |= {f"--report (film {number})": path for number, path in enumerate(films_beside(arguments.report), 1)}
     if arguments.annotate and names_one(arguments.annotate):
         outputs["--annotate"] = arguments.annotate
     return outputs

@@ -41,6 +41,8 @@ def redo(pictures: Pictures, earlier: EarlierRun, sources: Sequence[Source], fil
             if not (pictures.shows and reading.source in earlier.past):
                 pictures.count(reading)
     if pictures.shows:
+        for source, moves in earlier.done.items():
+            pictures.pass_over(source, moves=moves)
         span = film.span if film else WHOLE
         for item in expand(sources) if earlier.past else ():
             if item.name in earlier.past:

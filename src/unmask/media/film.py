@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.errors import InputError, LimitError, UnmaskError
 from unmask.images import MAX_PIXELS, Image
@@ -246,9 +247,9 @@ class _Converter:
         return np.ascontiguousarray(_upright(rgb, picture))
 
 
-def _upright(pixels: Image, picture: VideoFrame) -> Image:
+def _upright(pixels: NDArray[Any], picture: VideoFrame) -> NDArray[Any]:
     """Pixels as players show them: turned and mirrored, in whole quarters, as the picture's display matrix says."""
-    matrix = picture.side_data.get("DISPLAYMATRIX")
+    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return pixels
     # From stored to shown places: x' = a x + c y, y' = b x + d y.

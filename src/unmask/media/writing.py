@@ -220,7 +220,8 @@ class _Sound:
 
 def _rate(rate: int) -> int:
     """The nearest rate that AAC knows."""
-    return min(pyav().codec.Codec("aac", "w").audio_rates, key=lambda one: abs(one - rate))
+    rates: list[int] = pyav().codec.Codec("aac", "w").audio_rates
+    return min(rates, key=lambda one: abs(one - rate))
 
 
 def _placed(sound: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from unmask.expressions import Expression
 from unmask.media.writing import FilmWriter
 from unmask.outputs.drawing import draw
+from unmask.outputs.report import film_beside
 from unmask.outputs.text import percent
 from unmask.pages import Html, table, text
 from unmask.readings import Reading
@@ -36,7 +39,7 @@ class FilmSection:
     Parameters
     ----------
     page
-        The report's file: the film is written beside it first, and stays there if it is large.
+        The report's file, beside which the film is put if it is large.
     source
         The film.
     number
@@ -55,7 +58,9 @@ class FilmSection:
     def __init__(self, page: Path, source: str, *, number: int = 1, sound: Path | None = None) -> None:
         self.summary = FilmSummary(source)
         self._number = number
-        self._path = page.with_name(f"{page.stem}.film{number}.mp4")
+        self._beside = film_beside(page, number)
+        self._folder = tempfile.TemporaryDirectory(prefix="unmask-", ignore_cleanup_errors=True)
+        self._path = Path(self._folder.name) / self._beside.name
         self._film = FilmWriter(self._path, sound=sound)
 
     def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
@@ -92,12 +97,12 @@ class FilmSection:
         )
 
     def _address(self) -> str:
-        """The film as an address: itself, or where it lies."""
-        with disk_errors(self._path):
+        """The film as an address: itself, or where it is put."""
+        with self._folder, disk_errors(self._beside):
             if self._path.stat().st_size > EMBED_BYTES:
-                return text(self._path.name)
+                shutil.move(self._path, self._beside)
+                return text(self._beside.name)
             data = base64.b64encode(self._path.read_bytes()).decode("ascii")
-            self._path.unlink()
         return f"data:video/mp4;base64,{data}"
 
     def _course(self, person: Person, begin: float, span: float) -> str:

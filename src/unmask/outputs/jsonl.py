@@ -47,7 +47,7 @@ class EarlierRun:
     Parameters
     ----------
     done
-        Sources that were read to their end.
+        Sources that were read to their end, in their order, and whether each moves.
     past
         The film at the end of the file, if there is one: nobody knows whether it was read to its end, so it goes on.
     end
@@ -59,7 +59,7 @@ class EarlierRun:
         Models that read its frames, and of those with a face the labels too, in the order of the scores.
     """
 
-    done: frozenset[str] = frozenset()
+    done: Mapping[str, bool] = field(default_factory=dict)
     past: Mapping[str, Unfinished] = field(default_factory=dict)
     end: int = 0
     path: Path | None = None
@@ -92,7 +92,7 @@ def earlier_run(path: Path) -> EarlierRun:
     InputError
         The file cannot be read.
     """
-    done: set[str] = set()
+    done: dict[str, bool] = {}
     recent: deque[Reading] = deque()  # of the film that the last lines belong to
     made_by: set[tuple[str, tuple[Expression, ...]]] = set()
     end = highest_id = 0
@@ -102,18 +102,18 @@ def earlier_run(path: Path) -> EarlierRun:
         if not reading.faces:
             made_by.add((reading.model, ()))
         if recent and reading.source != recent[0].source:
-            done.add(recent[0].source)
+            done[recent[0].source] = True
             recent.clear()
             highest_id = 0
         if reading.time_s is None:
-            done.add(reading.source)
+            done[reading.source] = False
             continue
         recent.append(reading)
         highest_id = max([highest_id, *(face.track_id for face in reading.faces if face.track_id is not None)])
         while len(recent) > RECENT_FRAMES and reading.time_s - (recent[0].time_s or 0.0) > RECENT_S:
             recent.popleft()
     past = {recent[0].source: Unfinished(tuple(recent), highest_id)} if recent else {}
-    return EarlierRun(frozenset(done), past, end, path, frozenset(made_by))
+    return EarlierRun(done, past, end, path, frozenset(made_by))
 
 
 def _made_by(model: str, labels: Sequence[Expression]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import tempfile
 from collections import Counter
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
+from unmask.media.expand import natural_key
 from unmask.outputs.drawing import draw
 from unmask.outputs.film_page import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
@@ -37,6 +39,16 @@ def check_report(path: Path) -> None:
     """Raises ConfigError for a page with another suffix than HTML's."""
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigError(f"{path}: a report is an HTML page; {suggest(path.suffix.lower(), _SUFFIXES)}")
+
+
+def film_beside(page: Path, number: int) -> Path:
+    """Where a page's film lies that is too large for the page itself; ``number`` counts from 1."""
+    return page.with_name(f"{page.stem}.film{number}.mp4")
+
+
+def films_beside(page: Path) -> list[Path]:
+    """The files that films of the page might replace."""
+    return sorted(page.parent.glob(f"{glob.escape(page.stem)}.film*.mp4"), key=natural_key)
 
 
 class ReportWriter:
