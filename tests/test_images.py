@@ -88,6 +88,22 @@ def over_white(colours: NDArray[np.uint8], alpha: int) -> NDArray[np.uint8]:
     return np.rint(255 + (colours.astype(float) - 255) * alpha / 255).astype(np.uint8)
 
 
+def deep_tiff(rows: list[list[int]], bits: int, *, white_is_zero: bool = False) -> bytes:
+    """A grey TIFF of one uncompressed strip: words of 16 bits, or 12 bits packed, high bits first, rows on bytes."""
+    packed = b""
+    for row in rows:
+        text = "".join(f"{value:0{bits}b}" for value in row)
+        text += "0" * (-len(text) % 8)
+        packed += bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
+    if bits == 16:
+        packed = np.array(rows, "<u2").tobytes()
+    height, width = len(rows), len(rows[0])
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 8, 277: 1, 278: height}
+    tags[279] = len(packed)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
 OTHER = Pillow.new("RGB", (3, 2), "teal")
 SIXTEEN_BIT = np.array([[0, 255, 256], [0x7FFF, 0xFF00, 0xFFFF]], dtype=np.uint16)
 BILEVEL = Pillow.fromarray(np.array([[0, 255, 0], [255, 0, 255]], np.uint8)).convert("1")
@@ -128,6 +144,9 @@ LOSSLESS = [
      [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
     ("tiff 16 bit lzw", encode(Pillow.fromarray(SIXTEEN_BIT), "TIFF", compression="tiff_lzw"),
      [[0, 0, 1], [0x7F, 0xFF, 0xFF]]),
+    ("tiff 16 bit, white is 0", deep_tiff(SIXTEEN_BIT.tolist(), 16, white_is_zero=True),
+     [[255, 255, 254], [0x80, 0, 0]]),
+    ("tiff 12 bit", deep_tiff([[0, 15, 16, 4095], [2048, 17, 0, 31]], 12), [[0, 0, 1, 255], [128, 1, 0, 1]]),
     ("tiff of pages", encode(Pillow.fromarray(RGB), "TIFF", save_all=True, append_images=[large(9)]), RGB),
     ("tiff cmyk", encode(Pillow.fromarray(RGB).convert("CMYK"), "TIFF"), RGB),
     ("tiff rgba", encode(Pillow.fromarray(with_alpha(RGB, 128)), "TIFF"), over_white(RGB, 128)),

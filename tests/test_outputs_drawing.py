@@ -70,6 +70,17 @@ def test_an_abstention_has_no_colour() -> None:
     assert len(np.unique(top)) == 2, "dashes of two lightnesses, so that they show on any background"
 
 
+@pytest.mark.parametrize(
+    "box",
+    [Box(-1e300, -1e300, 1e300, 1e300), Box(-1e9, 10, 1e9, 50), Box(1e12, 1e12, 2e12, 2e12), Box(-9e9, 0, -8e9, 9)],
+)
+def test_boxes_beyond_all_bounds(box: Box) -> None:
+    """They take no longer than others: each stroke that nobody would see is left out."""
+    image = grey()
+    for face in (ABSTAINED, HAPPY):
+        assert draw(image, reading_of(image, replace(face, box=box))).shape == image.shape
+
+
 @pytest.mark.parametrize("side", [4, 8, 48, 63, 200, 3000])
 def test_any_size_of_picture(side: int) -> None:
     """From four pixels to large: the shape stays, and there is a mark."""

@@ -195,6 +195,15 @@ def test_a_path_that_cannot_be_written(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READ_BACK)
+def test_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
+    """Known on opening, and nothing is left beside it."""
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=r"out: cannot be written: Is a directory; choose another place"):
+        open_writer(name, tmp_path / "out", labels=LABELS)
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize("name", READ_BACK)
 def test_the_folder_of_a_file_is_made(name: str, tmp_path: Path) -> None:
     """As it is for pages, drawings and plots."""
     path = tmp_path / "new" / "folder" / "out"

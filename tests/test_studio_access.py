@@ -112,6 +112,13 @@ def test_limits(portrait: bytes, limits: Limits, statuses: list[int]) -> None:
                 assert_refused(answer, status)
 
 
+def test_keys_cannot_be_tried_out() -> None:
+    """Whoever shows wrong keys is slowed down like everybody."""
+    with client_of(Settings(detector="whole", workers=1, api_key="sesame", limits=Limits(max_rate=0.2))) as client:
+        statuses = [client.get("/v1/models", headers={"X-API-Key": key}).status_code for key in ("a", "b", "c")]
+        assert statuses == [401, 401, 429]
+
+
 def test_too_many_bytes_of_unknown_number(portrait: bytes) -> None:
     """A body without Content-Length is counted as it comes."""
     with client_of(Settings(detector="whole", workers=1, limits=Limits(max_body=10_000))) as client:

@@ -181,12 +181,16 @@ def test_drawing(client: TestClient, portrait: bytes) -> None:
     """A picture comes back with its faces marked, from a reading or read anew, and blurred when asked."""
     reading = client.post("/v1/read", files={"file": ("me.jpg", portrait)}).json()["readings"][0]
     pictures = []
-    for fields, query in (({"reading": json.dumps(reading)}, ""), ({}, ""), ({}, "?blur=true")):
+    whole = json.dumps({"readings": [reading], "failures": []})  # as /v1/read answers
+    for fields, query in (
+        ({"reading": json.dumps(reading)}, ""), ({}, ""), ({}, "?blur=true"), ({"reading": whole}, "")
+    ):  # fmt: skip
         answer = client.post(f"/v1/draw{query}", files={"file": ("me.jpg", portrait)}, data=fields)
         assert answer.headers["content-type"] == "image/png"
         pictures.append(np.asarray(Image.open(io.BytesIO(answer.content))))
     assert pictures[0].shape == (512, 512, 3)
     assert np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[0], pictures[3])
     x1, y1, x2, y2 = (round(value) for value in reading["faces"][0]["box"])
     inside = (slice(y1 + 10, y2 - 10), slice(x1 + 10, x2 - 10))
     assert (
@@ -198,7 +202,8 @@ def test_drawing(client: TestClient, portrait: bytes) -> None:
 def test_a_reading_of_another_picture_is_not_drawn(client: TestClient, portrait: bytes) -> None:
     """Sizes must agree, and the field must hold a reading."""
     other = {**schemas.EXAMPLE_READING, "width": 10, "height": 10}
-    for text in (json.dumps(other), "{}", "nonsense", "[" * 100_000):
+    several = json.dumps({"readings": [schemas.EXAMPLE_READING] * 2})
+    for text in (json.dumps(other), "{}", "nonsense", "[" * 100_000, several, '{"readings": []}', '{"readings": [1]}'):
         assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", portrait)}, data={"reading": text}), 422)
     assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", b"no")}), 422)
 

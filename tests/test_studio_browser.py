@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the studio's libraries are not installed: pip install 'unmask[studio]'")
-pytest.importorskip("av", reason="PyAV is not installed: pip install 'unmask[video]'")
+av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'unmask[video]'")
 pytest.importorskip("httpx2", reason="httpx2, the tests' HTTP client, is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -207,6 +207,24 @@ def test_films(page: Page, film: Path) -> None:
     lines = saved(page, "#film-jsonl").decode().splitlines()
     assert [json.loads(line)["time_s"] for line in lines] == pytest.approx([n / 10 for n in range(20)])
     assert saved(page, "#film-annotated")[4:8] == b"ftyp"
+
+
+def test_a_damaged_film(page: Page, film: Path, tmp_path: Path) -> None:
+    """What could be read has its summary like any film, and the reason is shown."""
+    whole = tmp_path / "whole.mkv"
+    with av.open(str(film)) as source, av.open(str(whole), "w") as target:
+        track = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = track
+                target.mux(packet)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    page.click("nav >> text=Films")
+    page.set_input_files("#film-input", cut)
+    expect(page.locator("#film-state")).to_contain_text("frames read, but not the whole film, 1 person.")
+    expect(page.locator("#film-people tbody th")).to_have_text("person 1")
+    expect(page.locator("#problems")).to_contain_text("cut.mkv")
 
 
 def test_live(page: Page) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import unmask
 from unmask.images import load
 from unmask.media.writing import FilmWriter
 from unmask.studio import Limits, Settings
+from unmask.studio.films import _Steps
 from unmask.studio.guard import Guard
 from unmask.studio.schemas import FilmEvent, Reading, Summary
 
@@ -144,6 +147,35 @@ def test_nothing_is_left_behind(
         for data in (film, big[: 2**20 - 5000], b"nonsense"):
             client.post(path, files={"file": ("walk.mp4", data)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_goes_away_in_the_middle_of_a_step_stops_the_work() -> None:
+    """The step that a thread is at ends first; then everything is closed, and none is begun."""
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> Generator[int, None, None]:
+        try:
+            begun.set()
+            go_on.wait(10)
+            yield 1
+            raise AssertionError("went on")
+        finally:
+            ended.set()
+
+    async def leave() -> None:
+        steps = _Steps(work())
+        asking = asyncio.create_task(steps.some(1))
+        await asyncio.to_thread(begun.wait, 10)
+        asking.cancel()
+        closing = asyncio.create_task(steps.close())
+        await asyncio.sleep(0.05)
+        assert not ended.is_set()
+        go_on.set()
+        await closing
+        assert ended.is_set()
+        assert await steps.some(1) == []
+
+    asyncio.run(leave())
 
 
 def test_there_is_room_for_so_many_films(client: TestClient, film: bytes) -> None:

@@ -170,10 +170,13 @@ def test_pages_of_other_sites_get_no_camera(client: TestClient, headers: dict[st
 def test_the_key_of_a_session(photo: Path) -> None:
     """With a key, a session shows it in its first message or in a header."""
     with client_of(Settings(detector="whole", workers=1, api_key="sesame")) as client:
-        for hello, headers in (({}, {}), ({"key": "open"}, {}), ({}, {"X-API-Key": "open"}), ({"key": 1}, {})):
+        for hello, headers in (({}, {}), ({"key": "open"}, {}), ({}, {"X-API-Key": "open"}), ({"key": 1}, {}),
+                               ({"key": "\ud800"}, {})):  # fmt: skip
             with client.websocket_connect(ADDRESS, headers=headers) as socket:
                 socket.send_json(hello)
-                assert "key" in assert_ends(socket, 1008)["error"]
+                last = assert_ends(socket, 1008)
+                assert "key" in last["error"]
+                assert last["next"] == 'put "key" into the first message'
         for hello, headers in (({"key": "sesame"}, {}), ({}, {"Authorization": "Bearer sesame"})):
             with client.websocket_connect(ADDRESS, headers=headers) as socket:
                 socket.send_json(hello)

@@ -23,10 +23,14 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def server(*arguments: str, temporary: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    *arguments: str, temporary: Path | None = None, browser: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server in a process of its own, and its address."""
-    command = [sys.executable, "-m", "unmask", "studio", "--port", "0", "--no-browser", *arguments]
+    command = [sys.executable, "-m", "unmask", "studio", "--port", "0", *arguments]
+    command += [] if browser else ["--no-browser"]
     environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
+    environment |= {"BROWSER": browser} if browser else {}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     try:
@@ -76,6 +80,19 @@ def test_being_killed_leaves_nothing_behind(photo: Path, tmp_path: Path) -> None
             process.kill()
             process.wait()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_browser_in_the_terminal_holds_nothing_up(tmp_path: Path) -> None:
+    """The server answers while the browser runs, and ends though it still does."""
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\ntouch {tmp_path}/opened\nexec sleep 20\n")
+    browser.chmod(0o755)
+    with server("--detector", "whole", browser=f"{browser} %s") as (process, address):
+        while not (tmp_path / "opened").exists():
+            time.sleep(0.05)
+        assert httpx.get(f"{address}healthz", timeout=5).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:

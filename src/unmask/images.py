@@ -2,7 +2,7 @@
 
 An image is ``uint8``, C-contiguous, either RGB ``(H, W, 3)`` or grey ``(H, W)``, upright as a viewer shows it. A grey
 picture stays grey. Everything else that a file may hold is brought to this form here and nowhere else: orientation is
-applied, transparency laid over white, CMYK and palettes become RGB, and of 16 bits a sample the upper 8 are kept.
+applied, transparency laid over white, CMYK and palettes become RGB, and of 9 to 16 bits a sample the upper 8 are kept.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ _TURNS = {
     8: (-1, 1, True),
 }
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 274, 322, 323  # tags of EXIF and TIFF
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 _GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 _REFUSED_MODES = {
@@ -286,14 +287,25 @@ def _pixels(picture: ImageFile, name: str) -> Image:
     down, across, turned = _TURNS.get(_orientation(picture), _TURNS[1])
     shape = (width, height) if turned else (height, width)
     grey = _is_grey(picture)
+    bits, negative = _deep_samples(picture)
     pixels = np.empty(shape if grey else (*shape, 3), np.uint8)
     stored = pixels[::down, ::across]
     if turned:
         stored = stored.swapaxes(0, 1)
     for rows, columns in _blocks(width, height):
         block = picture.crop((columns.start, rows.start, columns.stop, rows.stop))
-        stored[rows, columns] = _converted(block, grey=grey)
+        values = _converted(block, grey=grey, bits=bits)
+        stored[rows, columns] = 255 - values if negative else values
     return pixels
+
+
+def _deep_samples(picture: PillowImage) -> tuple[int, bool]:
+    """Of a grey picture of more than 8 bits: how many there are, and whether 0 is white, which Pillow leaves so."""
+    if not picture.mode.startswith("I;16"):
+        return 16, False
+    tags = getattr(picture, "tag_v2", {})
+    bits = min(max(int(np.ravel(tags.get(_BITS, 16))[0]), 9), 16)
+    return bits, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _is_grey(picture: ImageFile) -> bool:
@@ -310,11 +322,11 @@ def _orientation(picture: ImageFile) -> Any:
         return None
 
 
-def _converted(block: PillowImage, *, grey: bool) -> NDArray[np.uint8]:
-    """Pixels of a Pillow picture, ``(h, w)`` if grey, else ``(h, w, 3)``."""
+def _converted(block: PillowImage, *, grey: bool, bits: int) -> NDArray[np.uint8]:
+    """Pixels of a Pillow picture, ``(h, w)`` if grey, else ``(h, w, 3)``; deep samples have so many bits."""
     if block.mode.startswith("I;16"):
         samples = np.asarray(block)
-        return np.where(samples == block.info.get("transparency", -1), 255, samples >> 8).astype(np.uint8)
+        return np.where(samples == block.info.get("transparency", -1), 255, samples >> (bits - 8)).astype(np.uint8)
     if block.has_transparency_data:
         return _over_white(np.asarray(block.convert("LA" if grey else "RGBA")))
     return np.asarray(block.convert("L" if grey else "RGB"))

@@ -354,6 +354,10 @@ class Reading:
         """One line of JSON without its line end."""
         return json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False)
 
+    def follows(self, earlier: Reading) -> bool:
+        """Whether it is of a later frame of the same film; a film may be named twice, one after the other."""
+        return self.source == earlier.source and self.index > earlier.index
+
     @classmethod
     def from_line(cls, line: str) -> Reading:
         """Raises DataError when the line is not the JSON of a reading."""

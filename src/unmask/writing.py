@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,13 @@ def disk_errors(where: Path | str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{where}: cannot be written: {reason}; {remedy(error.errno)}") from error
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises InputError when a folder stands where a file is to be written, before anything is made for it."""
+    with disk_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 def remedy(code: int | None) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError
-from unmask.writing import disk_errors, write_whole
+from unmask.writing import disk_errors, refuse_folder, write_whole
 
 if TYPE_CHECKING:
     from unmask.media import Frame
@@ -91,8 +89,7 @@ class Pictures:
         for path in filter(None, (self._report, self._summary, self._timeline)):
             with disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if path.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            refuse_folder(path)
         if self._report:
             from unmask.outputs.report import ReportWriter
 
@@ -123,7 +120,7 @@ class Pictures:
         from unmask.timeline.people import FilmSummary
 
         last, self._last_counted = self._last_counted, reading
-        if last is None or not _goes_on(last, reading):
+        if last is None or not reading.follows(last):
             self._tell()
             self._summaries.append(FilmSummary(reading.source))
         self._summaries[-1].add(reading)
@@ -137,7 +134,7 @@ class Pictures:
         if not self.shows:
             return
         if reading.time_s is not None:
-            if self._film is None or not self._film.goes_on(reading):
+            if self._film is None or not self._film.goes_on_with(reading):
                 self._close_film()
                 self._film = self._open_film(reading.source)
             self._film.add(frame, reading)
@@ -234,9 +231,9 @@ class _Film:
 
         self._section = FilmSection(page, self.source, number=number, sound=self._sound)
 
-    def goes_on(self, reading: Reading) -> bool:
+    def goes_on_with(self, reading: Reading) -> bool:
         """Whether a reading is of its next frame, not of another film."""
-        return self._last is None or _goes_on(self._last, reading)
+        return self._last is None or reading.follows(self._last)
 
     def add(self, frame: Frame, reading: Reading) -> None:
         assert reading.time_s is not None
@@ -253,11 +250,6 @@ class _Film:
             self._writer.close()
         if self._section:
             page.add_film(self._section.finish(), model=self._last.model if self._last else "")
-
-
-def _goes_on(last: Reading, reading: Reading) -> bool:
-    """Whether a reading is of the same film as the one before it; a film may be named twice, one after the other."""
-    return reading.source == last.source and reading.index > last.index
 
 
 def drawn_beside(folder: Path, source: str | Path) -> ConfigError:

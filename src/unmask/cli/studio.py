@@ -95,9 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
     def started(address: str) -> None:
         print(f"unmask studio is at {address} (stop it with Ctrl-C)", file=sys.stderr, flush=True)
         if not arguments.no_browser:
+            import threading
             import webbrowser
 
-            webbrowser.open(address)
+            # A browser that runs in the terminal lets nobody go on before it is left.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     serve(settings, started=started)
     print("unmask studio has stopped; nothing was kept", file=sys.stderr)

@@ -56,7 +56,7 @@ class Blurrer:
             yield from self.finish()
             yield self._blurred(frame, [reading]), reading
             return
-        if self._waiting and self._waiting[0][1].source != reading.source:
+        if self._waiting and not reading.follows(self._waiting[-1][1]):
             yield from self.finish()
         self._waiting.append((frame, reading))
         while len(self._waiting) > MAX_WAITING or _seconds(self._waiting[0][1], reading) > BRIDGE_S:

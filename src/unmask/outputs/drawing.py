@@ -71,7 +71,7 @@ def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = N
     scale = min(1.0, max_side / max(canvas.size)) if max_side else 1.0
     if scale < 1:
         canvas = canvas.resize((max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale))))
-    boxes = [_scaled(face.box, scale) for face in reading.faces]
+    boxes = [_near(_scaled(face.box, scale), *canvas.size) for face in reading.faces]
     pen = ImageDraw.Draw(canvas)
     line = _line_width(boxes, max(canvas.size))
     for box, face in zip(boxes, reading.faces, strict=True):
@@ -110,6 +110,13 @@ def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path) -> No
 
 def _scaled(box: Box, scale: float) -> Box:
     return Box(*(scale * value for value in box.to_json()))
+
+
+def _near(box: Box, width: int, height: int) -> Box:
+    """A box as far as it can matter to a picture: where nobody sees it, nothing is drawn, however far it reaches."""
+    x1, x2 = (min(max(x, -width), 2 * width) for x in (box.x1, box.x2))
+    y1, y2 = (min(max(y, -height), 2 * height) for y in (box.y1, box.y2))
+    return Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
 
 
 def _draw_box(pen: ImageDraw, box: Box, face: Face, line: int) -> None:

@@ -11,7 +11,7 @@ from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.columns import Cell, columns, rows
 from unmask.readings import Reading
-from unmask.writing import disk_errors, encodable
+from unmask.writing import disk_errors, encodable, refuse_folder
 
 ROW_GROUP = 8192
 """Rows held in memory before they go to disk together."""
@@ -44,6 +44,7 @@ class ParquetWriter(Writer):
         self._schema = pa.schema(
             [pa.field(column.name, types[column.type], nullable=not column.always) for column in columns(labels)]
         )
+        refuse_folder(target)
         with disk_errors(self._path):
             target.parent.mkdir(parents=True, exist_ok=True)
             self._file = pq.ParquetWriter(self._part, self._schema, compression="zstd")

@@ -67,19 +67,25 @@ def shown_key(headers: Headers) -> str:
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 
 
-def check_key(shown: str, settings: Settings) -> None:
+def check_key(shown: str, settings: Settings, *, remedy: str = "send the header Authorization: Bearer KEY") -> None:
     """Refuse who does not have the key, in the same time whatever was shown.
+
+    Parameters
+    ----------
+    remedy
+        How the key is shown.
 
     Raises
     ------
     RefusalError
         401.
     """
-    if settings.api_key and not hmac.compare_digest(shown.encode(), settings.api_key.encode()):
+    key = settings.api_key
+    if key and not hmac.compare_digest(*(one.encode("utf-8", "surrogatepass") for one in (shown, key))):
         raise RefusalError(
             HTTPStatus.UNAUTHORIZED,
             "this server wants a key, and another or none was shown",
-            "send the header Authorization: Bearer KEY",
+            remedy,
             headers={"WWW-Authenticate": "Bearer"},
         )
 

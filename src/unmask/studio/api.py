@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
@@ -74,11 +75,11 @@ async def draw_picture(
     choice: Chosen,
     blur: Annotated[bool, Query(description="Make the faces unrecognisable.")] = False,
 ) -> Response:
-    """Send one picture and, in the field `reading`, its reading; without one, the picture is read first."""
+    """Send one picture and, in the field `reading`, its reading or the answer of `/v1/read`; without, it is read."""
     [(name, data)], fields = await pictures_of(request, max_files=1)
     _refuse_fields({key: value for key, value in fields.items() if key != "reading"})
     if "reading" in fields:
-        reading = Reading.from_line(fields["reading"])
+        reading = _reading_of(fields["reading"])
     else:
         readings, errors = await _read(studio, [(name, data)], choice)
         if errors:
@@ -169,6 +170,19 @@ def _none_read(pictures: Sequence[tuple[str, bytes]], errors: Sequence[tuple[str
 def _refuse_fields(fields: dict[str, str]) -> None:
     for key in fields:
         raise DataError(f"field '{key[:100]}' is not a file; write settings into the address: /v1/read?{key[:100]}=...")
+
+
+def _reading_of(field: str) -> Reading:
+    """The reading in a field: alone, or as /v1/read answers with it."""
+    try:
+        value = json.loads(field)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"the field 'reading' is no JSON: {error}") from None
+    if isinstance(value, dict) and isinstance(value.get("readings"), list):
+        if len(value["readings"]) != 1:
+            raise DataError(f"the field 'reading' holds {len(value['readings'])} readings; send that of the picture")
+        value = value["readings"][0]
+    return Reading.from_json(value)
 
 
 def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool) -> bytes:

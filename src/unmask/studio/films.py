@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -43,6 +45,7 @@ _TOGETHER = 8  # readings that are sent at a time
 _CHUNK = 1 << 20
 _OPEN_FILES = Path("/proc/self/fd")
 
+Step = TypeVar("Step")
 Read = Iterator[tuple[Frame, Reading] | Failure]
 
 
@@ -66,11 +69,14 @@ async def read_film(request: Request, studio: Here, choice: Chosen) -> Response:
     and then an event that says why.
     """
     name, upload = await film_of(request)
-    events = _events(studio, choice, name, upload.file)
-    first = await asyncio.to_thread(next, events)
-    if first["event"] == "error":
-        events.close()
-        raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
+    events = _Steps(_events(studio, choice, name, upload.file))
+    try:
+        (first,) = await events.some(1)
+        if first["event"] == "error":
+            raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
+    except BaseException:
+        await events.close()
+        raise
     return StreamingResponse(_lines(first, events), media_type="application/x-ndjson")
 
 
@@ -90,17 +96,44 @@ async def annotate_film(
     """Send one film as `multipart/form-data`; the answer comes when all of it is read and drawn."""
     name, upload = await film_of(request)
     drawn = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it is sent)
-    steps = _drawing(studio, choice, name, upload.file, drawn, blur=blur)
+    steps = _Steps(_drawing(studio, choice, name, upload.file, drawn, blur=blur))
     try:
-        while await asyncio.to_thread(next, steps, None):
-            if await request.is_disconnected():
-                break
+        try:
+            while await steps.some(1):
+                if await request.is_disconnected():
+                    break
+        finally:
+            await steps.close()
     except BaseException:
         drawn.close()
         raise
-    finally:
-        await asyncio.to_thread(steps.close)
     return StreamingResponse(_chunks(drawn), media_type="video/mp4")
+
+
+class _Steps(Generic[Step]):
+    """A generator that is worked on by threads, and may be closed while one of them is at it."""
+
+    def __init__(self, steps: Generator[Step, None, None]) -> None:
+        self._steps = steps
+        self._at_work = threading.Lock()
+
+    async def some(self, most: int) -> list[Step]:
+        """The next steps, so many at most; none at the end."""
+
+        def take() -> list[Step]:
+            with self._at_work:
+                return list(itertools.islice(self._steps, most))
+
+        return await asyncio.to_thread(take)
+
+    async def close(self) -> None:
+        """Let the step that is being worked on end, and take no other; goes on when whoever waits for it is gone."""
+
+        def close() -> None:
+            with self._at_work:
+                self._steps.close()
+
+        await asyncio.shield(asyncio.to_thread(close))
 
 
 def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Generator[dict[str, Any], None, None]:
@@ -119,18 +152,14 @@ def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Gener
         yield {"event": "summary", "summary": summary.to_json()}
 
 
-async def _lines(first: dict[str, Any], events: Generator[dict[str, Any], None, None]) -> AsyncIterator[str]:
+async def _lines(first: dict[str, Any], events: _Steps[dict[str, Any]]) -> AsyncIterator[str]:
     """Events as lines, some at a time; closed, also when the client goes away."""
-
-    def some() -> str:
-        return "".join(json.dumps(event) + "\n" for _, event in zip(range(_TOGETHER), events, strict=False))
-
     try:
         yield json.dumps(first) + "\n"
-        while text := await asyncio.to_thread(some):
-            yield text
+        while some := await events.some(_TOGETHER):
+            yield "".join(json.dumps(event) + "\n" for event in some)
     finally:
-        await asyncio.shield(asyncio.to_thread(events.close))
+        await events.close()
 
 
 def _drawing(

@@ -103,8 +103,8 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             check_origin(headers)
         if scope["path"].startswith("/v1/") or scope["path"] == "/metrics":
+            self._rate.check(_address(scope))  # first, so that keys cannot be tried out
             check_key(shown_key(headers), self._settings)
-            self._rate.check(_address(scope))
         announced = headers.get("content-length", "0")
         if announced.isdecimal():
             _check_length(int(announced), self._most_bytes(scope))

@@ -83,7 +83,8 @@ async def _greeted(socket: WebSocket, studio: Studio) -> dict[str, Any]:
         hello = _hello(await asyncio.wait_for(_received(socket, "text"), _HELLO_S))
     except TimeoutError:
         raise DataError(f"no first message for {_HELLO_S:g} s; send the settings, or {{}} for none") from None
-    check_key(str(hello.pop("key", "") or shown_key(socket.headers)), studio.settings)
+    shown = str(hello.pop("key", "") or shown_key(socket.headers))
+    check_key(shown, studio.settings, remedy='put "key" into the first message')
     return hello
 
 

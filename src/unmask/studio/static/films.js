@@ -38,16 +38,18 @@ async function read(file) {
   $("film-bar").removeAttribute("value");
   $("film-state").textContent = "The film is sent to the server on this machine.";
   let last = 0;
+  let problem = null;
   try {
     const answer = await ask(`/v1/films${query()}`, { method: "POST", body: form(file), signal: mine.signal });
     for await (const event of lines(answer)) {
-      take(event);
+      if (event.event === "error") problem ??= `${event.error}. Next: ${event.next}.`;
+      else take(event);
       if (performance.now() - last > REDRAW_MS) {
         last = performance.now();
         draw();
       }
     }
-    tell("read");
+    tell(problem ? "read, but not the whole film" : "read");
   } catch (error) {
     if (mine !== stopper) return;
     tell("read until it was stopped");
@@ -58,10 +60,10 @@ async function read(file) {
       draw();
     }
   }
+  if (problem) throw new Error(problem);
 }
 
 function take(event) {
-  if (event.event === "error") throw new Error(`${event.error}. Next: ${event.next}.`);
   if (event.event === "summary") {
     film.summary = event.summary;
     return;
