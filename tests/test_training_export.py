@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 
 import onnx
 from data_sets import make_bars
+from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
 from unmask.errors import DataError, InputError, ModelError
 from unmask.expressions import FER2013
-from unmask.models import Classifier, Head, ModelCard, ModelFile, bundled_models, load_model, save_archive
+from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, bundled_models, load_model, save_archive
 from unmask.models.graph import count_macs
 from unmask.networks import FaceNetwork, build_network, network_names
 from unmask.networks.weights import load_weights
@@ -27,7 +29,7 @@ from unmask.training.export import to_onnx, write_model
 from unmask.training.finish import finish, finish_int8, lacks
 from unmask.training.fit import Trainer
 from unmask.training.quantise import quantise
-from unmask.training.trained import trained_network
+from unmask.training.trained import abstention, trained_network
 
 QUICK = ("repvgg",)
 CARD = ModelCard("tiny", "1", (Head("fer2013", FER2013),), 48, 1, 1, "MIT", "0")
@@ -237,9 +239,34 @@ def test_what_a_run_lacks(trained: tuple[Trainer, FaceDataset, Path], tmp_path: 
     poorer.fit()
     finish(poorer, data, tmp_path / "model")
     card = (tmp_path / "model" / "CARD.md").read_text()
-    for words in ("Not calibrated: no row was held out", "## Measured\n\nNothing: "):
+    for words in ("Not calibrated: no rows, or too few, were held out", "## Measured\n\nNothing: "):
         assert words in card
         assert words not in whole
+
+
+def test_too_few_held_out_rows_choose_nothing(bars: FaceDataset, tmp_path: Path) -> None:
+    """A temperature fitted to a handful of rows lies at the end of its range: the scores stay as they are."""
+    rows = np.flatnonzero(bars.splits == "Training")[:60]
+    trainer = Trainer(dataclasses.replace(TINY, epochs=1), bars.select(rows), tmp_path)
+    assert 0 < len(trainer.held_rows) < 30
+    assert "held-out rows are too few" in lacks(trainer, bars)[0]
+    trainer.fit()
+    card = finish(trainer, bars, tmp_path / "model")
+    assert {head.temperature for head in card.heads} == {1.0}
+    assert (card.thresholds.min_confidence, card.thresholds.min_margin) == (0.0, 0.0)
+    assert "Not calibrated" in (tmp_path / "model" / "CARD.md").read_text()
+
+
+def test_thresholds_come_with_the_weights(bars: FaceDataset, tmp_path: Path) -> None:
+    """Of size, sharpness and turn, from a model or a run that started from one; a recipe's own come first."""
+    small = load_model("small").card.thresholds
+    plain = dataclasses.replace(TINY, initial="small")
+    gates = abstention(plain)
+    assert (gates.min_size, gates.max_yaw, gates.min_confidence) == (small.min_size, small.max_yaw, 0.0)
+    (tmp_path / "config.json").write_text(json.dumps(plain.to_json()))
+    assert abstention(dataclasses.replace(TINY, initial=str(tmp_path))) == gates
+    assert abstention(dataclasses.replace(plain, thresholds=Thresholds(min_size=7))) == Thresholds(min_size=7)
+    assert abstention(dataclasses.replace(TINY, initial="weights.safetensors")) == abstention(TINY) == Thresholds()
 
 
 def test_int8_is_smaller_and_as_good(trained: tuple[Trainer, FaceDataset, Path]) -> None:

@@ -88,6 +88,17 @@ def test_the_finder_finds_and_restores(bars: FaceDataset, tmp_path: Path) -> Non
         assert torch.equal(a, b)  # the search left no trace in what follows
 
 
+def test_a_loss_that_never_falls(files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No rate is suggested, and the curve is there to be looked at."""
+    config, data = files
+    options = ["--config", config, "--data", data, "--out", str(tmp_path), "--low", "1e3", "--high", "1e6"]
+    assert main(["tune", "rate", *options, "--steps", "10"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "the loss fell at no rate from 1000 to 1e+06" in printed.err
+    assert (tmp_path / "rate.svg").exists()
+
+
 def test_the_finders_numbers_by_hand() -> None:
     """A loss that falls fastest at 1e-2 and is least at 1e-1: a tenth of that, since it is not below the steepest."""
     rates = tuple(10.0**power for power in np.linspace(-4, 0, 41))

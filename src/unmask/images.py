@@ -49,8 +49,11 @@ _FORMATS = {
     "BMP": (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "PIL.BmpImagePlugin", "BmpImageFile"),
     "GIF": (rb"GIF8[79]a", "PIL.GifImagePlugin", "GifImageFile"),
     "TIFF": (rb"II[*+]\0|MM\0[*+]", "PIL.TiffImagePlugin", "TiffImageFile"),
+    "AVIF": (rb".{4}ftypavi[fs]", "PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": (rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", "pillow_heif", "HeifImageFile"),
 }
+
+_PACKAGES = {"pillow_heif": "pillow-heif", "PIL.AvifImagePlugin": "'pillow>=11.3'"}
 
 # EXIF orientation: steps down and across, and whether rows become columns, from the upright picture to the stored one.
 _TURNS = {
@@ -85,7 +88,7 @@ def picture_format(head: bytes) -> str | None:
 
 
 def decode(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image:
-    """The picture in the bytes of a JPEG, PNG, WebP, BMP, GIF, TIFF or HEIC file; of several frames the first.
+    """The picture in the bytes of a JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or HEIC file; of several frames the first.
 
     Memory stays below 24 bytes a pixel (of the picture, and so of ``max_pixels``) beside ``data``. HEIC needs the
     package pillow-heif, which is not installed with unmask.
@@ -255,10 +258,11 @@ def _reader(kind: str, name: str) -> type[ImageFile]:
     try:
         return cast("type[ImageFile]", getattr(importlib.import_module(module), reader))
     except ModuleNotFoundError as error:
-        if error.name != "pillow_heif":
+        package = _PACKAGES.get(error.name or "")
+        if package is None:
             raise
         raise InputError(
-            f"{name}: {kind} needs a package that is not installed; it comes with: pip install pillow-heif"
+            f"{name}: {kind} needs a package that is not installed; it comes with: pip install {package}"
         ) from None
 
 

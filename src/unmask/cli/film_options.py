@@ -54,10 +54,14 @@ def film_options(arguments: argparse.Namespace) -> FilmOptions | None:
     from unmask.session import FilmOptions
 
     given = {"smooth_s": arguments.smooth, "search_every": search}
-    return FilmOptions(
-        span=Span(**{f"{name}_s": time for name, time in times.items()}),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    try:
+        return FilmOptions(
+            span=Span(**{f"{name}_s": time for name, time in times.items()}),
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    except ConfigError as error:
+        option, words = next((one for one in _NAMED if str(error).startswith(one[1])), ("", ""))
+        raise ConfigError(option + str(error).removeprefix(words)) from None
 
 
 def only_films_heed(arguments: argparse.Namespace, sources: Sequence[Source], total: int | None) -> str | None:
@@ -71,6 +75,9 @@ def only_films_heed(arguments: argparse.Namespace, sources: Sequence[Source], to
         raise ConfigError(f"{given} is for films, and no SOURCE is one; leave it out, or read pictures as one: --fps")
     return given
 
+
+_NAMED = (("--every", "every"), ("--end", "end at"), ("--smooth", "smooth"), ("--search-every", "search every"))
+"""Options, and how the library's errors about them begin."""
 
 _LONGEST = 40  # characters of a time
 

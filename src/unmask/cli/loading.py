@@ -80,3 +80,21 @@ def check_outputs(
             yield from (path for path in Path(arguments.data).rglob("*") if path.suffix.lower() in _TABLES)
 
     check_targets(outputs, read())
+
+
+def check_outside(arguments: argparse.Namespace, outputs: Mapping[str, Path | None]) -> None:
+    """Refuse to write pictures, pages or rows into the data set's own folder, where they would be read as its own.
+
+    Raises
+    ------
+    ConfigError
+        An output lies there.
+    """
+    from unmask.errors import ConfigError
+
+    folder = Path(arguments.data).resolve()
+    for option, path in outputs.items():
+        if path is not None and folder.is_dir() and path.resolve().is_relative_to(folder):
+            raise ConfigError(
+                f"{option} {path} lies in the data set's own folder; name a place outside {arguments.data}"
+            )

@@ -50,7 +50,7 @@ def _rate(arguments: argparse.Namespace) -> int:
     need_torch(arguments.threads, arguments.device)
 
     from unmask.cli.progress import Progress
-    from unmask.errors import ConfigError
+    from unmask.errors import ConfigError, UnmaskError
     from unmask.plots import to_svg
     from unmask.training.config import load_config
     from unmask.training.finder import find_rate
@@ -78,6 +78,11 @@ def _rate(arguments: argparse.Namespace) -> int:
         )
     write_whole(out / "rate.json", json.dumps(curve.to_json(), indent=1) + "\n")
     write_whole(out / "rate.svg", to_svg(curve.plot()))
+    if not curve.falls:
+        raise UnmaskError(
+            f"the loss fell at no rate from {arguments.low:g} to {arguments.high:g} (see {out / 'rate.svg'}); "
+            "begin lower with --low, or take more --steps"
+        )
     end = "diverged" if curve.diverged else "did not diverge: try a higher --high"
     print(
         f"unmask: {len(curve.rates)} steps, {end}; steepest at {curve.steepest:.2g}, least loss at {curve.lowest:.2g}",

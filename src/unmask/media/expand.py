@@ -15,7 +15,22 @@ from unmask.media.base import FILM_SUFFIXES, Camera, ImageSequence, Input, Sourc
 from unmask.media.stdin import STDIN, read_stdin
 
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
 )
 """Endings, in lower case, of the files that are looked for in folders. A file that is named may have any ending."""
 
@@ -70,15 +85,20 @@ def _expand_one(number: int, source: object) -> Iterator[Input]:
     elif isinstance(source, ImageSequence):
         yield Input(source.source, source)
     elif isinstance(source, Stream):
-        yield Input(source.address, source)
+        yield Input(_without_password(source.address), source)
     elif isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
-        yield Input(source, Stream(source))
+        yield Input(_without_password(source), Stream(source))
     elif isinstance(source, (str, Path)):
         yield from _expand_path(str(source))
     else:
         yield _failed(
             f"<source {number}>", f"expected a path, bytes or array, got {type(source).__name__}; {_converted(source)}"
         )
+
+
+def _without_password(address: str) -> str:
+    """An address as results and messages name it."""
+    return re.sub(r"(?<=://)([^/:@]*):[^/]*@", r"\1:***@", address)
 
 
 def _converted(source: object) -> str:

@@ -42,6 +42,8 @@ def _read(stream: BinaryIO) -> Iterator[Input | str]:
         data = head + stream.read(MAX_BYTES + 1 - len(head))
         too_large = f"{_NAME}: more than {MAX_BYTES:,} bytes; save the picture smaller"
         yield Input(_NAME, data if len(data) <= MAX_BYTES else LimitError(too_large))
+    elif _is_path(head.partition(b"\0")[0]):
+        yield _failed("its paths are divided by NUL; write one a line, as find does without -print0")
     elif b"\0" in head:
         yield _failed("neither a picture nor a list of paths; a film is read from its file: name that")
     else:

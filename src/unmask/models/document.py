@@ -8,7 +8,9 @@ from typing import Any
 from unmask.models.card import ModelCard
 
 _UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
-_UNCALIBRATED = "Not calibrated: no row was held out in training, so that the scores may be too high or too low."
+_UNCALIBRATED = (
+    "Not calibrated: no rows, or too few, were held out in training, so that the scores may be too high or too low."
+)
 
 _PAIRS = 5
 """Mistakes that are named in words."""
@@ -21,7 +23,7 @@ def card_markdown(card: ModelCard) -> str:
         "Reads the expression that a face shows. A score is the probability that most people would label such a face "
         "so; it is not what the person feels.",
         _facts(card),
-        *([_UNCALIBRATED] if card.training.get("held_out_rows") == 0 else []),
+        *([_UNCALIBRATED] if "held_out_rows" in card.training and _has_no_temperature(card) else []),
         "## Measured",
         *([_figures(name, figures) for name, figures in card.metrics.items()] or [_UNMEASURED]),
         "## Abstention",
@@ -42,6 +44,10 @@ def card_markdown(card: ModelCard) -> str:
         f"Terms of the weights: {card.licence}. Written by unmask {card.code_version}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _has_no_temperature(card: ModelCard) -> bool:
+    return all(head.temperature == 1 for head in card.heads)
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -165,7 +165,8 @@ class TrainConfig:
     transfer, distillation, augmentation
         Tables of their own.
     thresholds
-        Of abstention by size, sharpness and turn; those of confidence and margin are chosen on the held-out rows.
+        Of abstention by size, sharpness and turn, where none is set those of the model in ``initial``; those of
+        confidence and margin are chosen on the held-out rows.
     """
 
     name: str

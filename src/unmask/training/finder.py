@@ -49,11 +49,16 @@ class RateCurve:
     diverged: bool
 
     @property
+    def falls(self) -> bool:
+        """Whether the smoothed loss is ever lower than at the start; where it is not, no rate can be suggested."""
+        return int(np.argmin(self.smooth)) >= 2
+
+    @property
     def steepest(self) -> float:
         """The rate at which the smoothed loss falls fastest before its least value."""
-        end = int(np.argmin(self.smooth)) + 1
-        if end < 3:
+        if not self.falls:
             return self.rates[0]
+        end = int(np.argmin(self.smooth)) + 1
         slope = np.gradient(np.array(self.smooth[:end]), np.log(self.rates[:end]))
         return self.rates[int(np.argmin(slope))]
 

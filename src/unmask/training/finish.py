@@ -25,10 +25,13 @@ from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
-from unmask.training.trained import origin
+from unmask.training.trained import abstention, origin
 
 _FEW = 200
 """Held-out rows below which temperature and thresholds are largely chance."""
+
+_TOO_FEW = 30
+"""Held-out rows below which they are chance alone, and are left as they are."""
 
 
 def trained(
@@ -79,9 +82,11 @@ def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
             )
         )
     elif len(trainer.held_rows) < _FEW:
+        too = "too few" if len(trainer.held_rows) < _TOO_FEW else "few"
         found.append(
-            f"{len(trainer.held_rows)} held-out rows are few to calibrate scores and choose thresholds on; set holdout "
-            "higher, or use more data"
+            f"{len(trainer.held_rows)} held-out rows are {too} to calibrate scores and choose thresholds on"
+            + (" (temperature 1, no thresholds)" if too == "too few" else "")
+            + "; set holdout higher, or use more data"
         )
     if not (dataset.splits == config.measured_split).any():
         found.append(
@@ -145,7 +150,7 @@ def _card(trainer: Trainer, dataset: FaceDataset, graph: onnx.ModelProto) -> Mod
         macs=count_macs(graph.SerializeToString()),
         licence=_licence(dataset, config, facts),
         code_version=code_version(),
-        thresholds=config.thresholds,
+        thresholds=abstention(config),
         network=config.network,
         arguments=config.network_arguments,
         training=facts,
@@ -183,7 +188,7 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
     """The card with temperatures, and the thresholds of confidence and margin of its first head.
 
-    A head for which no held-out row has a label stays as it is.
+    A head for which too few held-out rows have a label stays as it is.
     """
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
@@ -192,7 +197,7 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
         by_votes = head.name == "ferplus" and held.taxonomy.name != "ferplus"
         labels, taxonomy = reference_labels(held, use_votes=by_votes)
         rows = labels != UNLABELLED
-        if not rows.any():
+        if rows.sum() < _TOO_FEW:
             heads.append(head)
             continue
         labels, logits = labels[rows], classifier.logits(held.images[rows], head=head.name)

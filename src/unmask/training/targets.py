@@ -69,7 +69,10 @@ def make_targets(dataset: FaceDataset, heads: list[str], *, label_smoothing: flo
     for head in heads:
         if head == "ferplus" and dataset.taxonomy.name != head:
             if dataset.votes is None:
-                raise DataError("the head 'ferplus' learns from FER+'s votes; give the votes file with --ferplus")
+                raise DataError(
+                    "the head 'ferplus' learns from FER+'s votes; give the votes file with --ferplus, or learn from "
+                    f"the labels alone: --set 'heads={{{dataset.taxonomy.name}=1.0}}'"
+                )
             share, weight = ferplus.distribution(dataset.votes)
         else:
             classes = len(TAXONOMIES[head])

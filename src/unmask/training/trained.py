@@ -1,15 +1,16 @@
-"""A trained network again, from what a run left, and where its weights come from."""
+"""A trained network again, from what a run left, and what comes with the weights that a run starts from."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from unmask.errors import UnmaskError
 from unmask.expressions import TAXONOMIES
-from unmask.models import load_model
+from unmask.models import Thresholds, load_model
 from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
-from unmask.training.config import CONFIG, load_config
+from unmask.training.config import CONFIG, TrainConfig, load_config
 
 
 def trained_network(source: str | Path) -> FaceNetwork:
@@ -30,6 +31,20 @@ def trained_network(source: str | Path) -> FaceNetwork:
         network = build_network(card.network, heads={h.name: len(h.taxonomy) for h in card.heads}, **card.arguments)
     load_weights(network, source)
     return network.eval()
+
+
+def abstention(config: TrainConfig) -> Thresholds:
+    """The thresholds of size, sharpness and turn of a recipe or, where it sets none, of the model it starts from."""
+    if config.thresholds != Thresholds() or not config.initial:
+        return config.thresholds
+    run = Path(config.initial) / CONFIG
+    try:
+        if run.is_file():
+            return abstention(load_config(run))
+        earlier = load_model(config.initial).card.thresholds
+    except UnmaskError:  # a file of weights alone
+        return config.thresholds
+    return dataclasses.replace(earlier, min_confidence=0.0, min_margin=0.0)
 
 
 def origin(source: str | Path) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.values import file_with
 
 
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.export import check_place, write_dataset
 
     check_outputs(arguments, {"--report": arguments.report})
+    check_outside(arguments, {"--report": arguments.report, "--fix": arguments.fix})
     if arguments.fix:
         check_place(arguments.fix)
     dataset, code = load(arguments)

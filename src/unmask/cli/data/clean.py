@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.data import check_heeded
-from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -80,10 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
     way = next(name for name in ("config", "model", "list", "apply") if getattr(arguments, name) is not None)
     check_heeded(arguments, f"--{way}", HEEDED)
     judge = _by_model(arguments) if arguments.model else _by_folds(arguments) if arguments.config else None
-    if judge is not None:
-        check_outputs(arguments, {"--out": arguments.out / LIST}, arguments.config)
+    check_outside(arguments, {"--out": arguments.out})
     if arguments.apply:
         check_place(arguments.out)
+        check_outputs(arguments, {"--out": arguments.out}, arguments.apply)
+    else:
+        written = PAGE if judge is None else LIST
+        check_outputs(arguments, {"--out": arguments.out / written}, arguments.config, arguments.list)
     dataset, code = load(arguments)
     if arguments.apply:
         _apply(dataset, arguments.apply, arguments.out)

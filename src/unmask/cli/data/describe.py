@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outside, load
 from unmask.cli.text import counted
 
 BAR_WIDTH = 24
@@ -32,6 +32,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Load, count, print, draw."""
     from unmask.datasets.describe import describe
 
+    if arguments.out:
+        from unmask.plots import need_matplotlib
+
+        need_matplotlib()
+        check_outside(arguments, {"--out": arguments.out})
     dataset, code = load(arguments)
     figures = describe(dataset)
     print(json.dumps(figures, indent=2) if arguments.format == "json" else text(figures))
