@@ -111,6 +111,23 @@ def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.
         assert table.read_bytes() == before
 
 
+def test_nothing_is_written_into_the_data(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pages and rows in the data set's own folder would be read as parts of it."""
+    data = tmp_path / "set"
+    data.mkdir()
+    csv_file.rename(data / "train.csv")
+    for options in (
+        ["clean", "--model", "small", "--out", str(data / "doubts")],
+        ["clean", "--apply", "none.csv", "--out", str(data / "clean.csv")],
+        ["audit", "--report", str(data / "page.html")],
+        ["audit", "--fix", str(data / "fixed.csv")],
+        ["describe", "--out", str(data / "pictures")],
+    ):
+        assert main(["data", options[0], str(data), *options[1:]]) == 2
+        assert "lies in the data set's own folder" in capsys.readouterr().err
+    assert [path.name for path in data.iterdir()] == ["train.csv"]
+
+
 def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A split file is written and laid over the data; without --fold a k-fold split is wrong usage."""
     out = tmp_path / "folds.json"

@@ -391,6 +391,18 @@ def test_what_moves() -> None:
     assert count(Camera(0)) == 1
 
 
+def test_results_hold_no_password() -> None:
+    """Of a stream, which is opened with it all the same."""
+    for address, name in (
+        ("rtsp://me:secr@t@host:554/x@y", "rtsp://me:***@host:554/x@y"),
+        ("rtsp://me@host/x:y@z", "rtsp://me@host/x:y@z"),
+        ("https://host/a:b@c", "https://host/a:b@c"),
+    ):
+        for source in (address, Stream(address)):
+            (item,) = expand([source])
+            assert (item.name, item.content) == (name, Stream(address))
+
+
 def test_a_stream_that_does_not_answer() -> None:
     """An address where nobody listens is a failure, not an exception."""
     (failure,) = frames("tcp://127.0.0.1:9")

@@ -172,6 +172,7 @@ LOSSY = [
     ("jpeg progressive", "JPEG", "RGB", {"progressive": True}),
     ("jpeg cmyk, which Adobe stores inverted", "JPEG", "CMYK", {}),
     ("webp", "WEBP", "RGB", {}),
+    ("avif", "AVIF", "RGB", {}),
     ("tiff holding jpeg", "TIFF", "RGB", {"compression": "jpeg"}),
 ]
 

@@ -160,6 +160,7 @@ STDIN = [
      ["album/2.PNG", "[<stdin>]", "album/10.png"]),
     ("nothing", b"", ["[<stdin>]"]),
     ("a film", b"\0\0\0\x20ftypisom\0\0\x02\0" + b"\n\xff\xfe" * 50, ["[<stdin>]"]),
+    ("paths divided by NUL", b"album/2.PNG\0album/10.png\0", ["[<stdin>]"]),
     ("a document", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<</Type /Catalog>>\n" + b"\xff\0\n\xfe" * 50,
      ["%PDF-1.4", "[<stdin>]", "1 0 obj", "<</Type /Catalog>>", "[<stdin>]"]),
     ("names that begin like pictures", b"BM\nGIF\nRIFF\nII\nalbum/2.PNG\n", ["BM", "GIF", "RIFF", "II", "album/2.PNG"]),

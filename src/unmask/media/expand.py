@@ -15,23 +15,9 @@ from unmask.media.base import FILM_SUFFIXES, Camera, ImageSequence, Input, Sourc
 from unmask.media.stdin import STDIN, read_stdin
 
 PICTURE_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-    )
-)
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",
+     ".heif")
+)  # fmt: skip
 """Endings, in lower case, of the files that are looked for in folders. A file that is named may have any ending."""
 
 
