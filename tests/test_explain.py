@@ -23,9 +23,9 @@ from unmask.explain.base import Layer, heat_block, unseen_share
 from unmask.explain.drawing import FOR, greys, mosaic, overlay, signed
 from unmask.explain.heat import heat_method, register_heat
 from unmask.explain.onnx_network import OnnxNetwork
-from unmask.explain.page import explanation_page, write_explanation
+from unmask.explain.page import explanation_page, pictures, write_explanation
 from unmask.expressions import Expression, Taxonomy
-from unmask.models import Head, ModelCard, ModelFile, softmax
+from unmask.models import Head, ModelCard, ModelFile, bundled_models, softmax
 
 SIDE = 16
 TWO = Taxonomy("two", (Expression.SAD, Expression.HAPPY))
@@ -274,8 +274,26 @@ def test_a_layer_that_the_answer_does_not_rest_on(crop: np.ndarray) -> None:
         network.maps(crop, ["head"])
     with pytest.raises(DataError, match="occlusion"):
         heat_block([Layer("head", "linear", (2,))])
-    with pytest.raises(ModelError, match="no convolution"):
-        OnnxNetwork(patch_model()).filters()
+    assert OnnxNetwork(patch_model()).filters().shape == (0, 1, 1, 1)
+
+
+def test_a_network_without_maps_or_filters_is_explained_all_the_same(crop: np.ndarray) -> None:
+    """By occlusion; the page leaves out what there is none of."""
+    explanation = explain(OnnxNetwork(patch_model()), crop, methods=["occlusion"], blocks=())
+    assert list(explanation.heat) == ["occlusion"]
+    assert "filters" not in pictures(explanation)
+    text = explanation_page(explanation, source="a.jpg")
+    assert "Where the answer comes from" in text
+    assert "The first layer" not in text
+
+
+def test_a_network_that_is_not_registered_is_looked_into_as_onnx(tmp_path: Path) -> None:
+    """A model of the user's own network, in another process than the one that trained it."""
+    shutil.copytree(bundled_models()["nano"], tmp_path / "mine")
+    card = json.loads((tmp_path / "mine" / "model.json").read_text())
+    (tmp_path / "mine" / "model.json").write_text(json.dumps({**card, "network": "my_own"}))
+    (tmp_path / "mine" / "weights.safetensors").write_bytes(b"weights")
+    assert open_network(tmp_path / "mine").engine == "onnx"
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,19 @@ from data_sets import make_bars
 from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import DataError, InputError, ModelError
+from unmask.errors import ConfigError, DataError, InputError, ModelError
 from unmask.expressions import FER2013
 from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, bundled_models, load_model, save_archive
+from unmask.models.document import card_markdown
 from unmask.models.graph import count_macs
 from unmask.networks import FaceNetwork, build_network, network_names
 from unmask.networks.weights import load_weights
 from unmask.training.augment import Augmentation
 from unmask.training.config import TrainConfig
 from unmask.training.export import to_onnx, write_model
-from unmask.training.finish import finish, finish_int8, lacks
+from unmask.training.finish import calibrate, finish, finish_int8, lacks
 from unmask.training.fit import Trainer
+from unmask.training.folds import judge
 from unmask.training.quantise import quantise
 from unmask.training.trained import abstention, trained_network
 
@@ -227,10 +229,10 @@ def test_saved_weights_are_the_models(trained: tuple[Trainer, FaceDataset, Path]
 
 def test_what_a_run_lacks(trained: tuple[Trainer, FaceDataset, Path], tmp_path: Path) -> None:
     """Without held-out rows and a measured split, the notes say what to set, and the card what it does not have."""
-    trainer, data, folder = trained
+    trainer, data, _ = trained
     (few,) = lacks(trainer, data)
     assert f"{len(trainer.held_rows)} held-out rows are few" in few
-    whole = (folder / "model" / "CARD.md").read_text()
+    whole = card_markdown(load_model("small").card)
     config = dataclasses.replace(trainer.config, epochs=2, holdout=0.0, measured_split="Validation")
     poorer = Trainer(config, data, tmp_path)
     calibration, figures = lacks(poorer, data)
@@ -239,7 +241,7 @@ def test_what_a_run_lacks(trained: tuple[Trainer, FaceDataset, Path], tmp_path: 
     poorer.fit()
     finish(poorer, data, tmp_path / "model")
     card = (tmp_path / "model" / "CARD.md").read_text()
-    for words in ("Not calibrated: no rows, or too few, were held out", "## Measured\n\nNothing: "):
+    for words in ("Not calibrated: the rows held out in training were none", "## Measured\n\nNothing: "):
         assert words in card
         assert words not in whole
 
@@ -255,6 +257,43 @@ def test_too_few_held_out_rows_choose_nothing(bars: FaceDataset, tmp_path: Path)
     assert {head.temperature for head in card.heads} == {1.0}
     assert (card.thresholds.min_confidence, card.thresholds.min_margin) == (0.0, 0.0)
     assert "Not calibrated" in (tmp_path / "model" / "CARD.md").read_text()
+
+
+def test_answers_that_are_all_right_choose_no_temperature(trained: tuple[Trainer, FaceDataset, Path]) -> None:
+    """The lower, the better it would look; it stays 1."""
+    trainer, _, folder = trained
+    card = load_model(folder / "model").card
+    graph = onnx.load(folder / "model" / "model.onnx")
+    plain = dataclasses.replace(card, heads=tuple(Head(h.name, h.taxonomy) for h in card.heads))
+    classifier = Classifier(ModelFile(plain, graph.SerializeToString()))
+    held = trainer.held_rows
+    said = classifier.logits(held.images, head="fer2013").argmax(axis=1)
+    wrong = np.where(np.arange(len(said)) % 5, said, (said + 1) % 7)
+    assert calibrate(plain, graph, dataclasses.replace(held, labels=wrong)).head("fer2013").temperature != 1
+    perfect = dataclasses.replace(held, labels=said)
+    assert calibrate(plain, graph, perfect).head("fer2013").temperature == 1
+
+
+def test_a_model_that_knows_the_held_out_rows(bars: FaceDataset, tmp_path: Path) -> None:
+    """Whoever starts from a model of other held-out rows, or measures it with other splits, is told."""
+    config = dataclasses.replace(TINY, epochs=1)
+    trainer = Trainer(config, bars, tmp_path)
+    trainer.fit()
+    card = finish(trainer, bars, tmp_path / "model")
+    again = dataclasses.replace(config, initial=str(tmp_path))
+    told = "rest on rows that it knows"
+    for changes, word in (({}, ""), ({"seed": 1}, "(seed)"), ({"holdout": 0.3}, "(holdout)")):
+        notes = [note for note in lacks(Trainer(dataclasses.replace(again, **changes), bars, tmp_path / "x"), bars)
+                 if told in note]  # fmt: skip
+        assert bool(notes) == bool(word)
+        assert all(word in note for note in notes)
+    parted = dataclasses.replace(bars, splits=np.where(np.arange(len(bars)) % 2, "Training", "PublicTest"))
+    (note,) = [note for note in lacks(Trainer(again, parted, tmp_path / "y"), parted) if told in note]
+    assert "(splits)" in note
+    assert not card.learned_otherwise(bars.checksum, bars.division)
+    assert card.learned_otherwise(bars.checksum, parted.division)
+    with pytest.raises(ConfigError, match="leave it out of initial"):
+        judge(bars.split("Training"), again, folds=2, train=lambda *_: tmp_path)
 
 
 def test_thresholds_come_with_the_weights(bars: FaceDataset, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from unmask.training.config import Distillation, Transfer, load_config, save_con
 from unmask.training.distil import LiveTeachers, teacher_shares
 from unmask.training.finish import finish
 from unmask.training.fit import Trainer
+from unmask.training.mixing import mixed
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.precision import memory_format, resolve_device, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
@@ -219,14 +220,69 @@ def test_what_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
     small = Classifier.load("small")
     both = [small.logits(view, head="fer2013") for view in (images, np.ascontiguousarray(images[:, :, ::-1]))]
     expected = softmax(np.mean(both, axis=0), temperature=3.0)
-    said = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
+    said, key = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
     np.testing.assert_allclose(said["fer2013"].numpy(), expected, atol=1e-6)
     written = cache.stat().st_mtime_ns
-    again = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
+    again, its_key = teacher_shares(["small", "small"], images, ["fer2013"], temperature=3.0, cache=cache)
     assert torch.equal(again["fer2013"], said["fer2013"])
     assert cache.stat().st_mtime_ns == written
-    teacher_shares(["small"], images, ["fer2013"], temperature=1.0, cache=cache)
+    assert its_key == key
+    assert teacher_shares(["small"], images, ["fer2013"], temperature=1.0, cache=cache)[1] != key
     assert cache.stat().st_mtime_ns != written
+
+
+def test_a_run_goes_on_with_its_own_teachers(bars: FaceDataset, tmp_path: Path) -> None:
+    """Asked once or live, teachers whose weights are others are refused when a run goes on."""
+    teacher = Trainer(dataclasses.replace(TINY, epochs=2), bars, tmp_path / "teacher")
+    teacher.fit()
+    for number in (0, 1):
+        finish(teacher, bars, tmp_path / f"model{number}")
+        with torch.no_grad():
+            next(teacher.average.module.parameters()).mul_(2)
+    config = dataclasses.replace(TINY, distillation=Distillation((str(tmp_path / "taught_by"),)))
+    (tmp_path / "taught_by").symlink_to(tmp_path / "model0")
+    Trainer(config, bars, tmp_path / "run").fit(until=1)
+    Trainer(config, bars, tmp_path / "run").fit(resume=True, until=2)
+    (tmp_path / "taught_by").unlink()
+    (tmp_path / "taught_by").symlink_to(tmp_path / "model1")
+    with pytest.raises(ConfigError, match="learned from teachers with other weights"):
+        Trainer(config, bars, tmp_path / "run").fit(resume=True)
+
+
+def test_a_run_goes_on_with_crops_of_its_own_size(bars: FaceDataset, tmp_path: Path) -> None:
+    """Crops of another size are other data, and so are other subjects, by which rows are held out."""
+    Trainer(TINY, bars, tmp_path).fit(until=1)
+    smaller = dataclasses.replace(bars, images=np.ascontiguousarray(bars.images[:, ::2, ::2]))
+    subjects = dataclasses.replace(bars, subjects=np.arange(len(bars)).astype(str))
+    for other in (smaller, subjects):
+        with pytest.raises(ConfigError, match="other data"):
+            Trainer(TINY, other, tmp_path).fit(resume=True)
+
+
+def test_crops_that_the_network_does_not_take(bars: FaceDataset, tmp_path: Path) -> None:
+    """They are refused before anything is trained, with what to set."""
+    small = dataclasses.replace(bars, images=np.ascontiguousarray(bars.images[:, ::3, ::3]))
+    with pytest.raises(ConfigError, match=r"network 'study' does not take crops of 16 pixels .*; set another --size"):
+        Trainer(dataclasses.replace(TINY, network="study", arguments={}), small, tmp_path)
+    with pytest.raises(ConfigError, match="seed"):
+        dataclasses.replace(TINY, seed=2**40)
+    with pytest.raises(ConfigError, match="thaw_every"):
+        Transfer(thaw_every=2)
+
+
+def test_unlabelled_rows_say_nothing(bars: FaceDataset) -> None:
+    """Where only votes say something of a row, it is no example of any label: not mixed in, counted or drawn for it."""
+    labels = np.where(np.arange(len(bars)) % 2, 3, -1)
+    targets = make_targets(dataclasses.replace(bars, labels=labels), ["fer2013"], label_smoothing=0.1)
+    shares, weights_ = targets.shares["fer2013"], targets.weights["fer2013"]
+    assert not shares[::2].any()
+    batch = targets.batch(torch.arange(60), CPU)
+    out = mixed(batch, torch.Generator().manual_seed(0), mixup=1.0, cutmix=0.0)
+    heard = out.weights["fer2013"] > 0.01
+    torch.testing.assert_close(out.shares["fer2013"][heard], shares[1].expand(int(heard.sum()), -1))
+    torch.testing.assert_close(class_factors(targets, 1.0)["fer2013"], torch.ones(len(bars)))
+    twice = dataclasses.replace(targets, weights={"fer2013": 2 * weights_})
+    assert torch.equal(class_factors(twice, 0.5)["fer2013"], class_factors(targets, 0.5)["fer2013"])
 
 
 def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from data_sets import write_csv
 
 from unmask.cli import main
 from unmask.datasets.base import FaceDataset
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, InputError
 from unmask.training.augment import Augmentation
+from unmask.training.checkpoint import alone_in
 from unmask.training.config import TrainConfig
 from unmask.training.finder import RateCurve, find_rate
 from unmask.training.fit import Trainer
@@ -146,6 +148,8 @@ def test_rounds_and_draws() -> None:
         ("method = 'grid'\n[space]\nseed = [1]", "random or halving"),
         ("trails = 3", "did you mean 'trials'"),
         ("[space]\nepochs = [2, 4]", "space: epochs: trials are compared after the same epochs"),
+        ("[space]\nseed = [1, 2]", "space: seed: .* on the same held-out rows"),
+        ('[space]\n"heads.fer2013" = [1.0, 2.0]', "space: heads.fer2013: "),
         ("[space]\nholdout = { low = 0.1, high = 0.2 }", "space: holdout: .* leave it out of the space"),
     ],
 )
@@ -172,6 +176,18 @@ def test_a_trial_that_stopped_early_is_not_placed_last(bars: FaceDataset, tmp_pa
     for trial in found:
         assert trial.score == min(record["holdout_loss"] for record in trial.history)
     assert [trial.score for trial in found] == sorted(trial.score or 0 for trial in found)
+
+
+def test_what_a_search_cannot_be_blamed_for(bars: FaceDataset, tmp_path: Path) -> None:
+    """A wrong objective costs nothing; a folder that another process trains in is an error, not a failed trial."""
+    plan = SearchPlan({"learning_rate": [0.02]}, trials=1, method="random", objective="holdout_lose")
+    with pytest.raises(ConfigError, match="expected one of holdout_loss, holdout_fer2013"):
+        search(plan, tiny_recipe(epochs=1), bars, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    plan = dataclasses.replace(plan, objective="holdout_loss")
+    for taken in (tmp_path, tmp_path / "trials" / "000"):
+        with alone_in(taken), pytest.raises(InputError, match="another process trains there"):
+            search(plan, tiny_recipe(epochs=1), bars, tmp_path)
 
 
 def test_search_prefers_what_learns_and_goes_on(bars: FaceDataset, tmp_path: Path) -> None:

@@ -100,7 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
     except DataError as error:
         raise DataError(f"{error}; choose one with --split") from None
     for classifier in (*classifiers, *against):
-        if classifier.card.has_learned(dataset.checksum, arguments.split):
+        if classifier.card.learned_otherwise(dataset.checksum, dataset.division):
+            print(
+                f"unmask: {classifier.card.identity} was trained on this data with other splits: rows of "
+                f"'{arguments.split}' may be among those that it has learned; give the --split-file and --fold of its "
+                "run",
+                file=sys.stderr,
+            )
+        elif classifier.card.has_learned(dataset.checksum, arguments.split):
             print(
                 f"unmask: {classifier.card.identity} has learned from rows of '{arguments.split}' of this data: its "
                 "figures on them say little of others; name another split",

@@ -105,12 +105,21 @@ class FaceDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what a model learns from and is measured on: the file's checksum, labels, votes and splits."""
-        digest = hashlib.sha256(self.checksum.encode())
+        """SHA-256 of what a model learns from and is measured on.
+
+        The file's checksum, the size of the crops, labels, votes, subjects and splits.
+        """
+        digest = hashlib.sha256(f"{self.checksum} {self.images.shape}".encode())
         for column in (self.labels, self.votes):
             digest.update(b"none" if column is None else np.ascontiguousarray(column).tobytes())
-        digest.update("\n".join(self.splits.tolist()).encode())
+        for names in (self.subjects, self.splits):
+            digest.update(b"none" if names is None else "\n".join(map(str, names.tolist())).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def division(self) -> str:
+        """SHA-256 of the split of each row: by it, splits of the same names are told apart."""
+        return hashlib.sha256("\n".join(map(str, self.splits.tolist())).encode()).hexdigest()
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
         """The given rows (a mask or positions), in that order."""

@@ -90,7 +90,7 @@ class OpenNetwork(Protocol):
         """
 
     def filters(self) -> NDArray[np.float32]:
-        """Kernels of the first convolution, ``(outputs, inputs, height, width)``."""
+        """Kernels of the first convolution, ``(outputs, inputs, height, width)``; without a convolution none."""
 
 
 def main_blocks(layers: Sequence[Layer]) -> list[str]:

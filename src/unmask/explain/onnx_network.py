@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import ModelError
 from unmask.explain import onnx_graph
 from unmask.explain.base import Crop, Layer, Maps, check_maps
 from unmask.models import Classifier, Head, ModelCard, ModelFile
@@ -66,6 +65,8 @@ class OnnxNetwork:
     def maps(self, crop: Crop, names: Sequence[str]) -> dict[str, Maps]:
         """See :class:`unmask.explain.OpenNetwork`."""
         check_maps(self.layers, names)
+        if not names:
+            return {}
         shapes = {self._values[layer.name]: layer.shape for layer in self.layers if layer.name in names}
         opened = onnx_graph.session(onnx_graph.with_outputs(self._model, shapes))
         given = dict(zip(shapes, opened({onnx_graph.INPUT: crop[None]}), strict=True))
@@ -97,7 +98,7 @@ class OnnxNetwork:
         """See :class:`unmask.explain.OpenNetwork`."""
         convolution = next((n for n in onnx_graph.crop_nodes(self._model) if n.op_type == "Conv"), None)
         if convolution is None:
-            raise ModelError(f"model '{self.card.name}' has no convolution, so no filters")
+            return np.empty((0, 1, 1, 1), np.float32)
         return np.asarray(onnx_graph.constants(self._model)[convolution.input[1]], dtype=np.float32)
 
     def _run_tail(self, maps: NDArray[np.float32], crop: Crop, name: str, head: Head) -> NDArray[np.float64]:

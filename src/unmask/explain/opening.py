@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unmask.errors import ConfigError, MissingExtraError, ModelError
+from unmask.errors import ConfigError, MissingExtraError, ModelError, UnknownModelError
 from unmask.explain.base import OpenNetwork
 from unmask.models import ModelFile, find_model, load_model
 from unmask.models.file import WEIGHTS_FILE, read_members
@@ -44,7 +44,11 @@ def open_network(name_or_path: str | Path | None = None, *, engine: str | None =
             if engine == "torch":
                 raise MissingExtraError("torch", "train") from None
         else:
-            return _torch_network(model, weights)
+            try:
+                return _torch_network(model, weights)
+            except UnknownModelError:  # a network of the user's own, which is not registered here
+                if engine == "torch":
+                    raise
     try:
         from unmask.explain.onnx_network import OnnxNetwork
     except ModuleNotFoundError:

@@ -40,7 +40,8 @@ def pictures(explanation: Explanation) -> dict[str, NDArray[np.uint8]]:
     """Every picture by the name of its file without ending: face, filters, maps of each block, heat of each method."""
     maps = map(map_mosaic, explanation.maps.values())
     heat = (heat_picture(explanation, method) for method in explanation.heat)
-    drawn = [explanation.crop, filter_mosaic(explanation.filters), *maps, *heat]
+    filters = [filter_mosaic(explanation.filters)] if len(explanation.filters) else []
+    drawn = [explanation.crop, *filters, *maps, *heat]
     return dict(zip(_picture_names(explanation), drawn, strict=True))
 
 
@@ -51,7 +52,8 @@ def file_names(explanation: Explanation) -> list[str]:
 
 def _picture_names(explanation: Explanation) -> list[str]:
     maps = [f"maps_{number}_{_file_name(name)}" for number, name in enumerate(explanation.maps, start=1)]
-    return ["face", "filters", *maps, *(f"heat_{_file_name(method)}" for method in explanation.heat)]
+    filters = ["filters"] if len(explanation.filters) else []
+    return ["face", *filters, *maps, *(f"heat_{_file_name(method)}" for method in explanation.heat)]
 
 
 def heat_picture(explanation: Explanation, method: str, code: int | None = None) -> NDArray[np.uint8]:
@@ -99,21 +101,27 @@ def explanation_page(explanation: Explanation, *, source: str) -> str:
             table(["label", "score"], [[label, f"{share:.1%}"] for label, share in scores], best=[0]),
         ),
         section("Where the answer comes from", *_heat_parts(explanation)),
-        section("What the blocks see", *_map_parts(explanation)),
-        section(
-            "The first layer's filters",
-            figure(
-                filter_mosaic(explanation.filters),
-                alt="small grids of weights",
-                caption=f"{len(explanation.filters)} kernels of {explanation.filters.shape[2]} x "
-                f"{explanation.filters.shape[3]} weights, all in one scale: orange above 0, blue below, white 0.",
-                width=min(960, 60 * len(explanation.filters)),
-            ),
-        ),
+        *([section("What the blocks see", *_map_parts(explanation))] if explanation.maps else []),
+        *_filter_part(explanation),
         section("Layers", paragraph(UNSEEN, kind="about"), layer_html(explanation.layers)),
         lead=_LEAD,
         style="td { white-space: nowrap; }\nmain > section:last-child :is(td, th):nth-child(2) { text-align: left; }\n",
     )
+
+
+def _filter_part(explanation: Explanation) -> list[Html]:
+    """The section of the first convolution; none where there is none."""
+    filters = explanation.filters
+    if not len(filters):
+        return []
+    shown = figure(
+        filter_mosaic(filters),
+        alt="small grids of weights",
+        caption=f"{len(filters)} kernels of {filters.shape[2]} x {filters.shape[3]} weights, all in one scale: "
+        "orange above 0, blue below, white 0.",
+        width=min(960, 60 * len(filters)),
+    )
+    return [section("The first layer's filters", shown)]
 
 
 def layer_html(layers: Sequence[Layer]) -> Html:

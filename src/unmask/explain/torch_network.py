@@ -101,7 +101,7 @@ class TorchNetwork:
         for module in self._network.modules():
             if isinstance(module, nn.Conv2d):
                 return module.weight.detach().numpy()
-        raise ModelError(f"model '{self._card.name}' has no convolution, so no filters")
+        return np.empty((0, 1, 1, 1), np.float32)
 
     def _step(self, name: str) -> int:
         """The number of the step that gives the map of a layer or block. Raises ConfigError where there is none."""

@@ -169,6 +169,11 @@ class ModelCard:
         facts = self.training
         return facts.get("sha256") == checksum and str(facts.get("split", "")).partition(",")[0] == split
 
+    def learned_otherwise(self, checksum: str, division: str) -> bool:
+        """Whether it was trained on this data set divided otherwise, so that any row may be one that it has learned."""
+        facts = self.training
+        return facts.get("sha256") == checksum and facts.get("division", division) != division
+
     def head(self, name: str | None = None) -> Head:
         """The head of this name, or the first. Raises UnknownModelError with the known names."""
         if name is None:

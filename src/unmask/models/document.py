@@ -9,7 +9,8 @@ from unmask.models.card import ModelCard
 
 _UNMEASURED = "Nothing: the data had no split to measure on. `unmask evaluate` measures the model on other data."
 _UNCALIBRATED = (
-    "Not calibrated: no rows, or too few, were held out in training, so that the scores may be too high or too low."
+    "Not calibrated: the rows held out in training were none, too few or all answered right, so that the scores may be "
+    "too high or too low."
 )
 
 _PAIRS = 5

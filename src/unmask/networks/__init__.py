@@ -60,7 +60,7 @@ def build_network(name: str, *, heads: Mapping[str, int], size: int = 0, **argum
                 )
     try:
         network = _NETWORKS[name](heads=heads, **arguments)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ConfigError(f"network '{name}': {error}") from None
     network.size = size
     return network

@@ -99,7 +99,7 @@ def save_run(
 ) -> None:
     """Write everything from which a run goes on.
 
-    ``data`` is the fingerprint of the data set, ``teachers`` the checksum of those that answer live.
+    ``data`` is the fingerprint of the data set, ``teachers`` the checksum of those who teach.
 
     Raises InputError as :func:`save_checkpoint` does.
     """

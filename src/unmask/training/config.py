@@ -60,6 +60,8 @@ class Transfer:
                 "rate_decay": (0 < self.rate_decay <= 1, "more than 0 and at most 1"),
             },
         )
+        if self.thaw_every and not self.frozen_epochs:
+            raise ConfigError("transfer.thaw_every thaws what was frozen: set transfer.frozen_epochs, or leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ class TrainConfig:
                 "ema_decay": (0 <= self.ema_decay < 1, _BELOW_1),
                 "holdout": (0 <= self.holdout < 1, _BELOW_1),
                 "patience": (self.patience >= 0, _FROM_0),
-                "seed": (self.seed >= 0, _FROM_0),
+                "seed": (0 <= self.seed < 2**31, "0 to 2147483647"),
                 "heads": (
                     bool(self.heads) and all(weight > 0 for weight in self.heads.values()),
                     "one or more, each with a weight of more than 0",

@@ -25,10 +25,11 @@ _VIEWS = 2
 
 def teacher_shares(
     teachers: Sequence[str], images: NDArray[np.uint8], heads: Sequence[str], *, temperature: float, cache: Path
-) -> dict[str, Tensor]:
-    """Mean probabilities of the teachers for a picture and its mirror image at a temperature, by head.
+) -> tuple[dict[str, Tensor], str]:
+    """Mean probabilities of the teachers for a picture and its mirror image at a temperature, by head; and a checksum.
 
-    ``float32 (N, classes)`` each. A teacher without a head of that name answers with its first head, projected.
+    ``float32 (N, classes)`` each; the checksum is that of teachers, images and temperature. A teacher without a head of
+    that name answers with its first head, projected.
 
     Parameters
     ----------
@@ -50,13 +51,13 @@ def teacher_shares(
         except ModelError:
             state = {}  # a torn file is made anew
         if state.get("key") == key:
-            return shares
+            return shares, key
     shares = {}
     for head in heads:
         answers = [_answers(model, images, head, temperature) for model in models]
         shares[head] = torch.from_numpy(np.mean(answers, axis=0).astype(np.float32))
     save_checkpoint(cache, shares, {"key": key})
-    return shares
+    return shares, key
 
 
 def _answers(model: Classifier, images: NDArray[np.uint8], head: str, temperature: float) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
-from unmask.training.trained import abstention, origin
+from unmask.training.trained import abstention, origin, training_facts
 
 _FEW = 200
 """Held-out rows below which temperature and thresholds are largely chance."""
@@ -88,12 +88,27 @@ def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
             + (" (temperature 1, no thresholds)" if too == "too few" else "")
             + "; set holdout higher, or use more data"
         )
+    if learned := _knows_the_held_out(config, dataset):
+        found.append(
+            f"{config.initial} was trained on this data with other rows held out ({', '.join(learned)}), so that "
+            "temperature, thresholds and patience rest on rows that it knows; set these as it had them"
+        )
     if not (dataset.splits == config.measured_split).any():
         found.append(
             f"the data has no split '{config.measured_split}', so that nothing measures the model; name another in "
             "measured_split, or draw one with unmask data split and give it with --split-file"
         )
     return found
+
+
+def _knows_the_held_out(config: TrainConfig, dataset: FaceDataset) -> list[str]:
+    """What differs in how the model that a run starts from held out rows of the same data."""
+    facts = training_facts(config.initial) if config.initial else {}
+    if facts.get("sha256") != dataset.checksum:
+        return []
+    its, own = facts.get("config", {}), config.to_json()
+    changed = [key for key in ("seed", "holdout", "train_split", "keep_copies") if its.get(key, own[key]) != own[key]]
+    return changed + ["splits"] * (facts.get("division", dataset.division) != dataset.division)
 
 
 def finish(trainer: Trainer, dataset: FaceDataset, folder: Path) -> ModelCard:
@@ -173,6 +188,7 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
     return {
         "data": dataset.name if dataset.votes is None else f"{dataset.name} with FER+ votes",
         "sha256": dataset.checksum,
+        "division": dataset.division,
         "split": f"{config.train_split}, {copies}{faces}",
         "rows": len(trainer.training.images),
         "held_out_rows": len(trainer.held_rows),
@@ -188,7 +204,8 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
     """The card with temperatures, and the thresholds of confidence and margin of its first head.
 
-    A head for which too few held-out rows have a label stays as it is.
+    A head for which too few held-out rows have a label stays as it is, and so does one that is right about all of them:
+    no temperature would be low enough.
     """
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
@@ -201,11 +218,18 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
             heads.append(head)
             continue
         labels, logits = labels[rows], classifier.logits(held.images[rows], head=head.name)
+        if (logits.argmax(axis=1) == labels).all():
+            heads.append(head)
+            continue
         temperature = round(fit_temperature(logits, labels), 4)
         heads.append(Head(head.name, taxonomy, temperature))
         if head is card.heads[0]:
             thresholds = dataclasses.replace(thresholds, **score_thresholds(logits, labels, temperature))
     return dataclasses.replace(card, heads=tuple(heads), thresholds=thresholds)
+
+
+def _has_majority(rows: FaceDataset) -> bool:
+    return bool((reference_labels(rows, use_votes=True)[0] != UNLABELLED).any())
 
 
 def measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset, config: TrainConfig) -> dict[str, Any]:
@@ -219,7 +243,7 @@ def measure(card: ModelCard, graph: onnx.ModelProto, dataset: FaceDataset, confi
     for views in sorted({1, config.views}):
         note = "" if views == 1 else f", {views} views"
         about: dict[str, Any] = {"split": split, "views": views, "learned": config.train_split}
-        if dataset.votes is not None:
+        if dataset.votes is not None and _has_majority(dataset.split(split)):
             title = f"FER+ {split} (majority rule{note})"
             metrics[title] = evaluate(classifier, dataset, use_votes=True, **about)
         if (dataset.labels[rows] != UNLABELLED).any():

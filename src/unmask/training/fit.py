@@ -114,8 +114,8 @@ class Trainer:
                 f"{dataset.name}: {len(rows)} usable rows of '{config.train_split}' are left to learn from, and "
                 f"{least} are needed; add pictures, or start fewer processes"
             )
-        self.training = self._targets(rows, list(heads))
         self._taught_by = ""
+        self.training = self._targets(rows, list(heads))
         self.held = make_targets(self.held_rows, list(heads)) if len(self.held_rows) else None
         if config.patience and self.held is None:
             raise ConfigError(
@@ -125,6 +125,7 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
+        self._try(network)
         self.initial = load_weights(network, config.initial) if config.initial else None
         if self.initial:
             some = self.training.batch(torch.arange(len(self.training))[:_SETTLING], torch.device("cpu"))
@@ -177,7 +178,10 @@ class Trainer:
 
     def _fit(self, notify: Notify, resume: bool, until: int) -> nn.Module:
         if resume and self.checkpoint.exists():
-            self.best_, self.history_, self._taught_by = restore_run(self.checkpoint, *self._parts, data=self._data)
+            self.best_, self.history_, taught_by = restore_run(self.checkpoint, *self._parts, data=self._data)
+            if self._taught_by and taught_by:
+                self._check_teachers(taught_by)
+            self._taught_by = taught_by or self._taught_by
         if self.parallel.leads:
             save_config(self.folder / CONFIG, self.config)
         for epoch in range(len(self.history_), until):
@@ -305,15 +309,31 @@ class Trainer:
         if self.held is None:
             return {}
         network = self.average.module.eval()
-        total, right = 0.0, dict.fromkeys(self.config.heads, 0.0)
+        total, right, known = 0.0, dict.fromkeys(self.config.heads, 0.0), dict.fromkeys(self.config.heads, 0.0)
         for rows in torch.arange(len(self.held)).split(512):
             batch = self.held.batch(rows, self.device)
             logits = self._logits(network, batch.pixels)
             total += float(self._loss(logits, batch)) * len(rows)
             for head in right:
-                right[head] += float((logits[head].argmax(1) == batch.shares[head].argmax(1)).sum())
-        count = len(self.held)
-        return {"holdout_loss": total / count} | {f"holdout_{head}": hits / count for head, hits in right.items()}
+                has_target = batch.weights[head] > 0
+                hits = (logits[head].argmax(1) == batch.shares[head].argmax(1)) & has_target
+                right[head] += float(hits.sum())
+                known[head] += float(has_target.sum())
+        shares = {f"holdout_{head}": hits / max(known[head], 1.0) for head, hits in right.items()}
+        return {"holdout_loss": total / len(self.held)} | shares
+
+    def _try(self, network: FaceNetwork) -> None:
+        """Raise ConfigError where the network does not take crops of the data's size."""
+        side = int(self.training.images.shape[-1])
+        try:
+            with torch.no_grad():
+                network.eval()(torch.zeros(2, 1, side, side))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"network '{self.config.network}' does not take crops of {side} pixels ({error}); set another --size, "
+                "or size in the recipe, to which the network enlarges them by itself"
+            ) from None
+        network.train()
 
     def _placed(self, network: FaceNetwork) -> FaceNetwork:
         """The network on the run's device, its weights in the run's memory format."""
@@ -330,19 +350,23 @@ class Trainer:
             place=self._placed,
             logits=self._logits,
         )
-        if self._taught_by not in ("", teachers.checksum):
+        if self._taught_by:
+            self._check_teachers(teachers.checksum)
+        self._taught_by = teachers.checksum
+        return teachers
+
+    def _check_teachers(self, checksum: str) -> None:
+        if checksum != self._taught_by:
             raise ConfigError(
                 f"{self.checkpoint} learned from teachers with other weights; restore them or start in another folder"
             )
-        self._taught_by = teachers.checksum
-        return teachers
 
     def _targets(self, rows: FaceDataset, heads: list[str]) -> Targets:
         targets = make_targets(rows, heads, label_smoothing=self.config.label_smoothing)
         distillation = self.config.distillation
         if distillation.teachers and not distillation.live:
             with self.parallel.leading_first():
-                taught = teacher_shares(
+                taught, self._taught_by = teacher_shares(
                     distillation.teachers,
                     rows.images,
                     heads,

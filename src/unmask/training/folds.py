@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from unmask.datasets.base import FaceDataset
 from unmask.datasets.splits import TRAINING, VALIDATION, fold_numbers, linked_groups
-from unmask.errors import DataError
+from unmask.errors import ConfigError, DataError
 from unmask.evaluation.answers import answer
 from unmask.models import Classifier
 from unmask.training.config import TrainConfig
+from unmask.training.trained import training_facts
 
 TrainFold = Callable[[TrainConfig, FaceDataset, str], Path]
 """Trains a configuration on a data set, under a name, and returns the folder of the model."""
@@ -39,9 +40,17 @@ def judge(dataset: FaceDataset, config: TrainConfig, *, folds: int, train: Train
 
     Raises
     ------
+    ConfigError
+        The networks would start from, or be taught by, a model that was trained on this data.
     DataError
         There are fewer images or subjects than folds.
     """
+    for source in filter(None, (config.initial, *config.distillation.teachers)):
+        if training_facts(source).get("sha256") == dataset.checksum:
+            raise ConfigError(
+                f"{source} was trained on {dataset.name} and would tell networks of the rows that they are to judge; "
+                "leave it out of initial and distillation.teachers"
+            )
     number = fold_numbers(linked_groups(dataset), folds, seed=config.seed, strata=dataset.labels)
     if len(np.unique(number)) < folds:
         raise DataError(f"{dataset.name}: too few images or subjects for {folds} folds; ask for fewer folds")

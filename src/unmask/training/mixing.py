@@ -26,7 +26,11 @@ def mixed(batch: Batch, generator: torch.Generator, *, mixup: float, cutmix: flo
     def pairs(values: dict[str, Tensor]) -> dict[str, Tensor]:
         return {head: _weighted(value, value[other], kept) for head, value in values.items()}
 
-    return Batch(pixels, pairs(batch.shares), pairs(batch.weights), pairs(batch.taught))
+    # A target counts as much as its row does: what a row without a label would say is no part of the mixture.
+    weights = pairs(batch.weights)
+    told = pairs({head: shares * batch.weights[head][:, None] for head, shares in batch.shares.items()})
+    shares = {head: sums / weights[head][:, None].clamp(min=1e-6) for head, sums in told.items()}
+    return Batch(pixels, shares, weights, pairs(batch.taught))
 
 
 def mixed_pictures(

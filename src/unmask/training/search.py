@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import ConfigError, UnmaskError
+from unmask.errors import ConfigError, InputError, UnmaskError
+from unmask.training.checkpoint import alone_in
 from unmask.training.config import TrainConfig
 from unmask.training.fit import Trainer, best_record
 from unmask.training.typed import build_typed, check_ranges, read_table, set_value
 from unmask.writing import write_whole
 
-_COMPARED_BY = ("epochs", "holdout")
-"""Settings that all trials share."""
+_COMPARED_BY = ("epochs", "heads", "holdout", "keep_copies", "seed", "train_split")
+"""Settings that all trials share: how long they learn, and which rows are held out and how they are scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class SearchPlan:
     ----------
     space
         By dotted key of :class:`unmask.training.config.TrainConfig`: a list of values, or a table of ``low``, ``high``
-        and ``scale`` (``linear`` or ``log``); whole numbers when both ends are. Neither ``epochs`` nor ``holdout``,
-        which are the same for all trials so that they can be compared.
+        and ``scale`` (``linear`` or ``log``); whole numbers when both ends are. Not ``epochs``, ``heads``, ``holdout``,
+        ``keep_copies``, ``seed`` and ``train_split``, which all trials share so that they can be compared.
     trials
         Draws from the space.
     method
@@ -74,7 +75,7 @@ class SearchPlan:
         )
         for key, choice in self.space.items():
             _check_choice(key, choice)
-            if key.strip() in _COMPARED_BY:
+            if key.strip().partition(".")[0] in _COMPARED_BY:
                 raise ConfigError(
                     f"space: {key}: trials are compared after the same epochs and on the same held-out rows; set it in "
                     "the recipe, or with --set, and leave it out of the space"
@@ -141,13 +142,30 @@ def search(
     Raises
     ------
     ConfigError
-        A draw makes no valid configuration, the objective is no number of the history, or the folder holds a search of
-        another plan.
+        A draw makes no valid configuration, the objective is no figure of the held-out rows, or the folder holds a
+        search of another plan.
+    InputError
+        The folder cannot be written, or another process searches there.
     """
     runs = [_configured(recipe, settings) for settings in plan.draws()]
     if not runs[0].holdout:
         raise ConfigError("a search compares on held-out rows: set holdout above 0")
-    _same_plan(folder / "plan.json", plan, recipe)
+    figures = ["holdout_loss", *(f"holdout_{head}" for head in runs[0].heads)]
+    if plan.objective not in figures:
+        raise ConfigError(f"objective = {plan.objective!r}: expected one of {', '.join(figures)}")
+    with alone_in(folder):
+        _same_plan(folder / "plan.json", plan, recipe)
+        return _searched(plan, runs, dataset, folder, device, notify)
+
+
+def _searched(
+    plan: SearchPlan,
+    runs: Sequence[TrainConfig],
+    dataset: FaceDataset,
+    folder: Path,
+    device: str,
+    notify: Callable[[Trial], None],
+) -> list[Trial]:
     trials = [Trial(number, settings) for number, settings in enumerate(plan.draws())]
     going = trials
     for last in plan.rounds(runs[0].epochs):
@@ -169,16 +187,13 @@ def _train(
     failure = ""
     try:
         trainer.fit(resume=True, until=last)
-    except ConfigError:
+    except (ConfigError, InputError):  # nothing that the trial's settings could be blamed for
         raise
     except UnmaskError as error:  # a trial that diverges is a result
         failure = str(error)
     # In a search that is run again a trial may have gone further already than this round does.
     reached = trainer.history_[:last]
     history = [{k: v for k, v in record.items() if not isinstance(v, list)} for record in reached]
-    if history and plan.objective not in history[-1]:
-        numbers = ", ".join(key for key in history[-1] if key.startswith("holdout"))
-        raise ConfigError(f"objective = {plan.objective!r}: expected one of {numbers}")
     score = None
     if history and not failure:
         score = (best_record(history) if config.patience else history[-1])[plan.objective]

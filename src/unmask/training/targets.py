@@ -78,9 +78,9 @@ def make_targets(dataset: FaceDataset, heads: list[str], *, label_smoothing: flo
             classes = len(TAXONOMIES[head])
             if dataset.taxonomy.name != head:
                 raise DataError(f"the head '{head}' cannot learn from labels of taxonomy '{dataset.taxonomy.name}'")
-            hard = np.eye(classes, dtype=np.float32)[np.maximum(dataset.labels, 0)]
-            share = hard * (1 - label_smoothing) + np.float32(label_smoothing / classes)
             weight = (dataset.labels != UNLABELLED).astype(np.float32)
+            hard = np.eye(classes, dtype=np.float32)[np.maximum(dataset.labels, 0)]
+            share = (hard * (1 - label_smoothing) + np.float32(label_smoothing / classes)) * weight[:, None]
         shares[head], weights[head] = torch.from_numpy(share), torch.from_numpy(weight)
     return Targets(torch.from_numpy(dataset.images), shares, weights)
 
@@ -120,13 +120,18 @@ def training_rows(
 def class_factors(targets: Targets, power: float) -> dict[str, Tensor]:
     """How much each row counts, by head, ``(N,)``, so that rare classes count more; the mean over the rows is 1.
 
-    A row counts as its target says: the inverse frequency of each class, to the given power, weighted by the shares.
+    A row counts as its target says: the inverse frequency of each class, to the given power, weighted by the shares. A
+    row without a target counts 1. How the rows are weighted already makes no difference.
     """
     factors = {}
     for head, shares in targets.shares.items():
-        counts = (shares * targets.weights[head][:, None]).sum(dim=0).clamp(min=1e-6)
-        factor = shares @ (counts.mean() / counts) ** power
-        factors[head] = factor / factor.mean()
+        known = targets.weights[head] > 0
+        factor = torch.ones(len(shares))
+        if known.any():
+            counts = shares[known].sum(dim=0).clamp(min=1e-6)
+            raw = shares[known] @ (counts.mean() / counts) ** power
+            factor[known] = raw / raw.mean()
+        factors[head] = factor
     return factors
 
 

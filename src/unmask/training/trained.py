@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from unmask.errors import UnmaskError
 from unmask.expressions import TAXONOMIES
@@ -45,6 +47,15 @@ def abstention(config: TrainConfig) -> Thresholds:
     except UnmaskError:  # a file of weights alone
         return config.thresholds
     return dataclasses.replace(earlier, min_confidence=0.0, min_margin=0.0)
+
+
+def training_facts(source: str | Path) -> Mapping[str, Any]:
+    """What the card of a model, or of a finished run, says of its training; nothing where there is no card."""
+    model = Path(source) / "model"
+    try:
+        return load_model(model if model.is_dir() else source).card.training
+    except UnmaskError:
+        return {}
 
 
 def origin(source: str | Path) -> str:
