@@ -31,7 +31,7 @@ from unmask.training.finish import calibrate, finish, finish_int8, lacks
 from unmask.training.fit import Trainer
 from unmask.training.folds import judge
 from unmask.training.quantise import quantise
-from unmask.training.trained import abstention, trained_network
+from unmask.training.trained import abstention, told_once, trained_network
 
 QUICK = ("repvgg",)
 CARD = ModelCard("tiny", "1", (Head("fer2013", FER2013),), 48, 1, 1, "MIT", "0")
@@ -294,6 +294,12 @@ def test_a_model_that_knows_the_held_out_rows(bars: FaceDataset, tmp_path: Path)
     assert card.learned_otherwise(bars.checksum, parted.division)
     with pytest.raises(ConfigError, match="leave it out of initial"):
         judge(bars.split("Training"), again, folds=2, train=lambda *_: tmp_path)
+
+
+def test_what_was_told_is_not_told_again() -> None:
+    """A card names the models behind a model once each, however often they taught."""
+    text = "a (from b (from c, d), taught by e (from c)), b (from c, d); e (from c); b (from d), f (open"
+    assert told_once(text) == "a (from b (from c, d), taught by e (from c)), b; e; b (from d), f (open)"
 
 
 def test_thresholds_come_with_the_weights(bars: FaceDataset, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from unmask.training.config import TrainConfig
 from unmask.training.export import code_version, store_as_fp16, to_onnx, write_model
 from unmask.training.fit import Notify, Trainer
 from unmask.training.quantise import CALIBRATION_IMAGES, quantise
-from unmask.training.trained import abstention, origin, training_facts
+from unmask.training.trained import abstention, origin, told_once, training_facts
 
 _FEW = 200
 """Held-out rows below which temperature and thresholds are largely chance."""
@@ -177,7 +177,7 @@ def _licence(dataset: FaceDataset, config: TrainConfig, facts: Mapping[str, Any]
     started = f"; started from {facts['initial']}, whose terms apply" if facts["initial"] else ""
     taught = f"; taught by {facts['teachers']}" if facts["teachers"] else ""
     terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
-    return f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}"
+    return told_once(f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}")
 
 
 def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:

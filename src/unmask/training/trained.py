@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,4 +80,37 @@ def origin(source: str | Path) -> str:
     except UnmaskError:
         return path.name
     told = [f"started from {initial}"] * bool(initial) + [f"taught by {teachers}"] * bool(teachers)
-    return f"{name} ({', '.join(told)})" if told else name
+    return told_once(f"{name} ({', '.join(told)})") if told else name
+
+
+def told_once(text: str) -> str:
+    """A text in which what stands in brackets behind a name is left out where it stood behind that name before.
+
+    >>> told_once("a (from b (from c)), b (from c)")
+    'a (from b (from c)), b'
+    """
+    told: set[str] = set()
+
+    def shortened(part: str) -> str:
+        done, rest = "", part
+        while found := re.search(r"([\w.-]+) \(", rest):
+            end = _closing(rest, found.end())
+            phrase, inside = rest[found.start() : end + 1], rest[found.end() : end]
+            done += rest[: found.start()] + found[1]
+            if phrase not in told:
+                told.add(phrase)
+                done += f" ({shortened(inside)})"
+            rest = rest[end + 1 :]
+        return done + rest
+
+    return shortened(text)
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket is closed that is open at ``start``; the end of the text where it is not."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if not depth:
+            return place
+    return len(text)
