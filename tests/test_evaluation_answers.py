@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from unmask.evaluation.losses import top_losses
 from unmask.evaluation.measure import measure
 from unmask.evaluation.views import VIEWS, views_of
 from unmask.expressions import FER2013, FERPLUS, Expression, Taxonomy
-from unmask.models import Classifier
+from unmask.models import Classifier, bundled_models
 
 TWO = Taxonomy("two", (Expression.SAD, Expression.HAPPY))
 
@@ -389,3 +391,12 @@ def test_the_figures_of_the_card(classifier: Classifier, data_folder: Path) -> N
     assert figures["deduplicated"]["n"] == card["deduplicated"]["n"]
     assert figures["ece"] == pytest.approx(card["ece"], abs=1e-3)
     assert figures["macro_f1"] == pytest.approx(card["macro_f1"], abs=1e-3)
+
+
+def test_models_of_different_crops_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is known before the data is read, which would take one size for both."""
+    shutil.copytree(bundled_models()["nano"], tmp_path / "wide")
+    card = json.loads((tmp_path / "wide" / "model.json").read_text())
+    (tmp_path / "wide" / "model.json").write_text(json.dumps({**card, "name": "wide", "input_size": 64}))
+    assert main(["evaluate", "small", "--data", "none.csv", "--against", str(tmp_path / "wide")]) == 2
+    assert re.search(r"takes crops of 48 pixels and wide@\S+ of 64; measure them one by one", capsys.readouterr().err)

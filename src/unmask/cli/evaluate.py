@@ -94,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         need_matplotlib()
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
+    _check_sizes([*classifiers, *against])
     dataset, code = load(arguments)
     try:
         dataset.split(arguments.split)
@@ -123,6 +124,17 @@ def run(arguments: argparse.Namespace) -> int:
         page = write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
         print(f"unmask: {page}", file=sys.stderr)
     return code
+
+
+def _check_sizes(classifiers: Sequence[Classifier]) -> None:
+    """Raises ConfigError for models that take crops of different sizes: a data set is read in one size."""
+    first = classifiers[0].card
+    for card in (classifier.card for classifier in classifiers):
+        if card.input_size != first.input_size:
+            raise ConfigError(
+                f"{first.identity} takes crops of {first.input_size} pixels and {card.identity} of {card.input_size}; "
+                "measure them one by one, each with its --size"
+            )
 
 
 def _measure(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -62,6 +63,9 @@ class Parallel:
                 self.agreed(True)
 
 
+_PATIENCE = timedelta(hours=6)
+"""How long processes wait for the leading one, which may have teachers to ask; torchrun ends all when one dies."""
+
 ALONE = Parallel()
 """The only process."""
 
@@ -85,7 +89,7 @@ def joined(device: str) -> Iterator[tuple[Parallel, str]]:
             raise ConfigError(f"process {local} of this host has no GPU; start at most {torch.cuda.device_count()}")
         torch.cuda.set_device(local)
         device = f"cuda:{local}"
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
     try:
         yield Parallel(distributed.get_rank(), world), device
     finally:
