@@ -383,7 +383,11 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
         (("a.jpg", "--out", "keep.csv", "--annotate", "a.jpg"), ("--annotate a.jpg", "name another file")),
         (("a.jpg", "--out", "new.json", "--summary", "./new.json"), ("--out and --summary", "name another file")),
         (("a.jpg", "--out", "keep.csv", "--report", "keep.csv"), ("--out and --report", "name another file")),
-        (("r.film7.mp4", "--report", "r.html"), ("r.film7.mp4 would replace r.film7.mp4", "name another file")),
+        (
+            ("r.film7.mp4", "--report", "r.html"),
+            ("(film 7) r.film7.mp4 would replace r.film7.mp4", "name another file"),
+        ),
+        (("a.jpg", "--report", "r.html", "--annotate", "r.film1.mp4"), ("--report (film 1) and --annotate",)),
     ],
 )
 def test_no_output_replaces_an_input_or_another_output(

@@ -177,16 +177,24 @@ def test_a_turned_or_mirrored_film_is_upright(matrix: tuple[int, int, int, int],
     assert first.image[..., 0].mean() < 110
 
 
-def test_a_clock_that_begins_anew(tmp_path: Path) -> None:
-    """Films put together one behind the other: the times of the second go on from those of the first."""
-    for name, ticks in (("one", [0, 600_000, 600_040, 600_080]), ("two", [0, 40, 80, 120])):
-        write_film(tmp_path / f"{name}.ts", grey_levels(4), ticks=ticks, options={"bf": "0"})
+@pytest.mark.parametrize("count", [4, 10])
+@pytest.mark.parametrize("length", [Fraction(1, 25), Fraction(10)])
+def test_a_clock_that_begins_anew(count: int, length: Fraction, tmp_path: Path) -> None:
+    """Films put together, short or long: the times go on, whichever frames are wanted, and rise always."""
+    step = round(length * 1000)
+    write_film(tmp_path / "one.ts", grey_levels(count), ticks=[step * n for n in range(count)], options={"bf": "0"})
     whole = tmp_path / "whole.ts"
-    whole.write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    whole.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
     read, _ = of(whole)
-    assert [number for _, _, number in read] == [0, 1, 2, 3] * 2
-    steps = np.diff([time for _, time, _ in read])
-    assert steps[1:] == pytest.approx([0.04] * 6, abs=0.03)
+    assert [number for _, _, number in read] == [*range(count)] * 2
+    times = [time for _, time, _ in read]
+    assert np.diff(times) == pytest.approx([float(length)] * (2 * count - 1), abs=0.001)
+    middle = Fraction(times[count + 1]) - Fraction(1, 1000)
+    late, _ = of(whole, Span(start_s=middle))
+    assert [index for index, _, _ in late] == list(range(count + 1, 2 * count))
+    sparse, _ = of(whole, Span(every_s=2 * length))
+    assert len(sparse) == pytest.approx(count, abs=1)
+    assert sparse[-1][0] > count
 
 
 def test_times_of_a_stream_count_from_its_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,14 +168,19 @@ def test_a_part_of_the_sound(capsys: pytest.CaptureFixture[str], crossing: Path,
 
 
 @pytest.mark.parametrize(
-    ("ending", "codec", "rate", "channels"),
-    [("avi", "pcm_s16le", 44100, 2), ("mov", "pcm_s24le", 192000, 2), ("avi", "pcm_s16le", 11000, 1),
-     ("mkv", "pcm_s16le", 48000, 6)],
-)  # fmt: skip
-def test_raw_sound_is_kept(ending: str, codec: str, rate: int, channels: int, tmp_path: Path) -> None:
+    ("ending", "codec", "rate", "layout", "kept"),
+    [
+        ("avi", "pcm_s16le", 44100, "stereo", "stereo"),
+        ("mov", "pcm_s24le", 192000, "stereo", "stereo"),
+        ("avi", "pcm_s16le", 11000, "mono", "mono"),
+        ("mov", "pcm_s16le", 48000, "5.1", "5.1"),
+        ("mkv", "pcm_s16le", 48000, "5.1", "stereo"),  # Matroska says of raw sound only how many channels there are
+    ],
+)
+def test_raw_sound_is_kept(ending: str, codec: str, rate: int, layout: str, kept: str, tmp_path: Path) -> None:
     """Sound as cameras and editors store it, of which AAC knows neither the rate nor the places of its channels."""
     path, target = tmp_path / f"film.{ending}", tmp_path / "drawn.mp4"
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
     with av.open(str(path), "w") as film:
         track = film.add_stream("mpeg4", rate=25)
         track.width, track.height, track.pix_fmt = 64, 32, "yuv420p"
@@ -196,10 +201,27 @@ def test_raw_sound_is_kept(ending: str, codec: str, rate: int, channels: int, tm
     with av.open(str(target)) as film:
         its_rate = film.streams.audio[0].codec_context.sample_rate
     heard = sound_of(target)
+    with av.open(str(target)) as film:
+        assert film.streams.audio[0].codec_context.layout.name == kept
     assert len(heard) / its_rate == pytest.approx(1, abs=0.2)  # to a packet of 1,024 samples on each side
     middle = heard[its_rate // 4 : 3 * its_rate // 4]
     strongest = np.abs(np.fft.rfft(middle)).argmax() * its_rate / len(middle)
     assert strongest == pytest.approx(440, abs=5)
+
+
+def test_sound_of_films_put_together(tmp_path: Path) -> None:
+    """The clock begins anew for pictures and sound: both go on, and the film is written whole."""
+    pictures = [np.full((32, 64, 3), 9 * number, np.uint8) for number in range(25)]
+    write_film(tmp_path / "one.ts", pictures, tone=True)
+    both = tmp_path / "both.ts"
+    both.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    target = tmp_path / "drawn.mp4"
+    with FilmWriter(target, sound=both) as writer:
+        for frame in frames(both):
+            assert not isinstance(frame, Failure)
+            writer.write(frame.image, frame.time_s or 0.0)
+    assert len(frames_of(target)) == 50
+    assert len(sound_of(target)) / 8000 == pytest.approx(2, abs=0.4)
 
 
 def test_summary_and_report(capsys: pytest.CaptureFixture[str], crossing: Path, tmp_path: Path) -> None:
@@ -481,6 +503,13 @@ def test_a_film_that_is_named_twice(capsys: pytest.CaptureFixture[str], landscap
     assert [film["frames"] for film in json.loads(summary.read_text())["films"]] == [20, 20]
     assert page.read_text().count("data:video/mp4") == 2
     assert beside.read_bytes() == b"mine"
+
+
+def test_going_on_needs_names_of_their_own(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """Which of two inputs of one name has been read cannot be told."""
+    code, _, err = run(capsys, "read", photo, photo, "--out", tmp_path / "out.jsonl", "--resume")
+    assert code == 2
+    assert "--resume cannot tell inputs of one name apart" in err
 
 
 def test_going_on_draws_over_nothing(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:

@@ -122,12 +122,13 @@ def test_gaps(gap: float, same: bool) -> None:
 
 def test_a_clock_that_falls_back() -> None:
     """However far it falls, nobody is where they were before; a small fall changes nobody's number."""
-    for fall, expected in ((1000.0, [2]), (0.02, [1])):
-        tracker, crop = Tracker(), look(1)[None]
-        detection = [Detection(Box(100, 100, 200, 200), 0.9)]
-        assert tracker.update(detection, crop, 1000.0) == [1]
-        assert tracker.update(detection, crop, 1000.04) == [1]
-        assert tracker.update(detection, crop, 1000.04 - fall) == expected
+    crops = np.stack([look(1), look(2)])
+    faces = [Detection(Box(100, 100, 200, 200), 0.9), Detection(Box(400, 100, 500, 200), 0.9)]
+    for fall, expected in ((1000.0, [3, 4]), (0.02, [1, 2]), (0.15, [1, 2]), (0.5, [1, 2])):
+        tracker = Tracker()
+        assert tracker.update(faces, crops, 1000.0) == [1, 2]
+        assert tracker.update(faces, crops, 1000.04) == [1, 2]
+        assert tracker.update(faces, crops, 1000.04 - fall) == expected
 
 
 def test_somebody_else_in_the_same_place() -> None:

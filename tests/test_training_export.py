@@ -308,7 +308,7 @@ def test_thresholds_come_with_the_weights(bars: FaceDataset, tmp_path: Path) -> 
     plain = dataclasses.replace(TINY, initial="small")
     gates = abstention(plain)
     assert (gates.min_size, gates.max_yaw, gates.min_confidence) == (small.min_size, small.max_yaw, 0.0)
-    (tmp_path / "config.json").write_text(json.dumps(plain.to_json()))
+    (tmp_path / "config.json").write_text(json.dumps(dataclasses.replace(plain, thresholds=gates).to_json()))
     assert abstention(dataclasses.replace(TINY, initial=str(tmp_path))) == gates
     assert abstention(dataclasses.replace(plain, thresholds=Thresholds(min_size=7))) == Thresholds(min_size=7)
     assert abstention(dataclasses.replace(TINY, initial="weights.safetensors")) == abstention(TINY) == Thresholds()

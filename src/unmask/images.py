@@ -53,8 +53,6 @@ _FORMATS = {
     "HEIC": (rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", "pillow_heif", "HeifImageFile"),
 }
 
-_PACKAGES = {"pillow_heif": "pillow-heif", "PIL.AvifImagePlugin": "'pillow>=11.3'"}
-
 # EXIF orientation: steps down and across, and whether rows become columns, from the upright picture to the stored one.
 _TURNS = {
     1: (1, 1, False),
@@ -254,16 +252,18 @@ def _quiet_pillow() -> Iterator[None]:
 
 def _reader(kind: str, name: str) -> type[ImageFile]:
     """The class that opens files of a format; it reads their header at once and their pixels in ``load``."""
-    _, module, reader = _FORMATS[kind]
+    _, module_name, reader = _FORMATS[kind]
     try:
-        return cast("type[ImageFile]", getattr(importlib.import_module(module), reader))
+        module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        package = _PACKAGES.get(error.name or "")
-        if package is None:
+        if error.name != "pillow_heif":
             raise
         raise InputError(
-            f"{name}: {kind} needs a package that is not installed; it comes with: pip install {package}"
+            f"{name}: {kind} needs a package that is not installed; it comes with: pip install pillow-heif"
         ) from None
+    if not getattr(module, "SUPPORTED", True):
+        raise InputError(f"{name}: this Pillow was built without {kind}; install its wheel, or convert the picture")
+    return cast("type[ImageFile]", getattr(module, reader))
 
 
 def _check_size(picture: ImageFile, name: str, max_pixels: int) -> None:

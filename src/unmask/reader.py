@@ -189,7 +189,9 @@ class Reader:
 
         film = film or FilmOptions()
         session = self.session(source=one.name, film=film)
-        span = film.span.resumed(past.recent[0].time_s) if past else film.span
+        span = film.span
+        if past and not one.live:
+            span = span.resumed(past.recent[0].time_s)
         frames = open_film(one, span)
         if one.live:  # the newest frame at once, not several on their way
             with closing(frames):

@@ -98,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_targets(_outputs(arguments), arguments.sources)
     total, film = count(sources), film_options(arguments)
     of_films = only_films_heed(arguments, sources, total)
+    if arguments.resume:
+        _check_names(sources)
     if arguments.annotate and names_one(arguments.annotate):
         _check_annotate(arguments.annotate, sources, total)
     elif arguments.annotate:
@@ -210,6 +212,17 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     return sources
 
 
+def _check_names(sources: list[Source]) -> None:
+    """Raises ConfigError for two inputs of one name, whose results --resume could not tell apart."""
+    from unmask.media import expand
+
+    seen: set[str] = set()
+    for item in expand([source for source in sources if source != STDIN]):
+        if item.name in seen:
+            raise ConfigError(f"--resume cannot tell inputs of one name apart; name {item.name} once")
+        seen.add(item.name)
+
+
 def _folders(arguments: argparse.Namespace) -> list[Path]:
     """The folders among the sources."""
     return [Path(source) for source in arguments.sources if source != STDIN and Path(source).is_dir()]
@@ -221,9 +234,12 @@ def _outputs(arguments: argparse.Namespace) -> dict[str, Path | None]:
 
     outputs: dict[str, Path | None] = {f"--{name}": getattr(arguments, name) for name in OUTPUTS}
     if arguments.report:
-        from unmask.outputs.report import films_beside
+        from unmask.outputs.report import film_number, films_beside
 
-        outputs |= {f"--report (film {number})": path for number, path in enumerate(films_beside(arguments.report), 1)}
+        beside = films_beside(arguments.report)
+        if arguments.annotate and (number := film_number(arguments.report, arguments.annotate)):
+            beside[number] = arguments.annotate
+        outputs |= {f"--report (film {number})": path for number, path in sorted(beside.items())}
     if arguments.annotate and names_one(arguments.annotate):
         outputs["--annotate"] = arguments.annotate
     return outputs

@@ -13,7 +13,7 @@ from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import SPLIT_WORDS, PictureRow, from_pictures, split_named
 from unmask.errors import DataError, InputError
 
-PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic"))
+PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic"))
 
 _CLASSES = {*WORDS, *NO_LABEL} - {""}
 _SPLITS = {*SPLIT_WORDS, "publictest", "privatetest"}

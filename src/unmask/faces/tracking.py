@@ -146,7 +146,7 @@ class Tracker:
         box, expected = detection.box, track.expected(time_s)
         side = math.sqrt(expected.side * box.side)
         ratio = max(expected.side, box.side) / min(expected.side, box.side)
-        gap = time_s - track.seen_s
+        gap = max(time_s - track.seen_s, 0.0)
         reach = min(_REACH + _REACH_PER_S * gap, _MAX_REACH)
         away = abs(_middle(box) - _middle(expected)) / side / reach
         alike = float(track.looks.ravel() @ looks.ravel())

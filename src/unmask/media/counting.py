@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
+from unmask.errors import InputError
 from unmask.media.container import film_errors, opened, stamp
 
 
@@ -45,3 +46,20 @@ class FrameCounter:
 
     def close(self) -> None:
         self._stack.close()
+
+
+def clock_falls(path: Path, track: int, *, by: Fraction) -> bool:
+    """Whether the decoding times of a film's packets, which only rise in one film, fall by more than so many seconds.
+
+    A film is looked through as far as it can be read.
+    """
+    name, before = str(path), None
+    with suppress(InputError), opened(path, name=name) as container, film_errors(name):
+        base = container.streams[track].time_base
+        for packet in container.demux(container.streams[track]):
+            if packet.dts is None or base is None:
+                continue
+            if before is not None and (before - packet.dts) * base > by:
+                return True
+            before = packet.dts
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from unmask.errors import InputError, LimitError, UnmaskError
 from unmask.images import MAX_PIXELS, Image
 from unmask.media.base import Failure, Frame
 from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
-from unmask.media.counting import FrameCounter
+from unmask.media.counting import FrameCounter, clock_falls
 from unmask.media.span import WHOLE, Sieve, Span
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ SEEK_AHEAD_S = 10
 
 _LATEST_S = 10**9  # no film is longer, and FFmpeg counts ticks in 64 bits
 _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
-_FALL_S = 1  # a clock that falls by more has begun anew: films put together, or a stream's source started again
+_FALL_S = Fraction(1, 10)  # a clock that falls by more has begun anew: films put together, or a source started again
+_WITHOUT_INDEX = ("mpegts", "mpeg")  # formats of which whole files may be put together byte by byte
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
 
@@ -77,6 +79,7 @@ class _Film:
         self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
         self._before: Fraction | None = None  # of the picture before, where that is not one from before seeking
+        self._origin: Fraction | None = None  # from which a span's times count
         self._step = Fraction(0)  # between the two latest pictures
         self._carried = Fraction(0)  # what is added to the times of a clock that has begun anew
         self._lasts = Fraction(0)  # how long the latest frame is shown
@@ -85,7 +88,6 @@ class _Film:
         """The frames of a span."""
         sieve = Sieve(span)
         pictures, index = self._pictures_from(span.start_s)
-        origin = Fraction(0) if self._file is not None else None
         while True:
             sought_to = None
             for picture in pictures:
@@ -93,15 +95,17 @@ class _Film:
                 if index is None:
                     index = self._number_of(time_s)
                 number, index = index, index + 1
-                origin = time_s if origin is None else origin
-                if span.ends_by(time_s - origin):
+                if self._origin is None:
+                    self._origin = Fraction(0) if self._file is not None else time_s
+                if span.ends_by(time_s - self._origin):
                     return
-                if not sieve.passes(time_s - origin):
+                if not sieve.passes(time_s - self._origin):
                     continue
                 self._reached = True
                 yield Frame(self._convert(picture), self.name, number, float(time_s))
-                if self._file is not None and span.due_s(time_s) - time_s >= SEEK_AHEAD_S:
-                    sought_to = span.due_s(time_s)
+                due_s = span.due_s(time_s)
+                if due_s - time_s >= SEEK_AHEAD_S and self._can_seek():
+                    sought_to = due_s
                     break
             if sought_to is None:
                 self._ended = True
@@ -118,7 +122,7 @@ class _Film:
                 f"{self.name}: damaged in {places}, where frames may be missing; the rest was read; copy the film anew"
             )
         if self._ended and not self._reached and span.start_s is not None:
-            raise span.missed(self.name, self._latest)
+            raise span.missed(self.name, None if self._latest is None else self._latest - (self._origin or 0))
         if not self._ended and not self._reached and span.start_s is None and self._latest is not None:
             raise InputError(
                 f"{self.name}: begins at {float(self._latest):.2f} s, not before the end, "
@@ -134,10 +138,9 @@ class _Film:
     def _pictures_from(self, start: Fraction | None) -> tuple[Iterator[VideoFrame], int | None]:
         """Pictures from a time on or earlier, and the number of the first where it is known."""
         base = self._track.time_base
-        if start is None or self._file is None or base is None:
+        if start is None or base is None or not self._can_seek():
             return self._decoded(), 0
         self._sought = True
-        self._carried = Fraction(0)
         start = min(start, Fraction(_LATEST_S))
         for margin in _SEEK_MARGINS_S:
             with film_errors(self.name):
@@ -153,6 +156,17 @@ class _Film:
             pictures, self._before = self._decoded(), None
             first = next(pictures, None)
         return _chained(first, pictures), None
+
+    def _can_seek(self) -> bool:
+        """Whether a time can be sought: in a file, by its own clock, if that does not begin anew."""
+        if self._file is None or self._carried:
+            return False
+        return self._container.format.name not in _WITHOUT_INDEX or not self._begins_anew
+
+    @cached_property
+    def _begins_anew(self) -> bool:
+        assert self._file is not None
+        return clock_falls(self._file, self._track.index, by=_FALL_S)
 
     def _is_beyond(self, time_s: Fraction) -> bool:
         """Whether the container says that it ends before a time."""
@@ -203,11 +217,12 @@ class _Film:
             time_s = Fraction(0) if self._latest is None else self._latest + 1 / rate
         else:
             time_s += self._carried
-            if self._before is not None and time_s < self._before - _FALL_S:
-                self._carried += self._before + self._step - time_s
-                time_s = self._before + self._step
-            elif self._before is not None:
-                self._step = max(time_s - self._before, Fraction(0))
+            if self._before is not None:
+                if time_s < self._before - _FALL_S:
+                    self._carried += self._before + self._step - time_s
+                    time_s = self._before + self._step
+                time_s = max(time_s, self._before)
+                self._step = time_s - self._before or self._step
         self._latest = self._before = time_s
         return time_s
 

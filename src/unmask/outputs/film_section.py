@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,10 @@ class FilmSection:
         self.summary = FilmSummary(source)
         self._number = number
         self._beside = film_beside(page, number)
-        self._folder = tempfile.TemporaryDirectory(prefix="unmask-", ignore_cleanup_errors=True)
+        with disk_errors(page):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            # Beside the page, where there is room for it, and out of the way of what lies there.
+            self._folder = tempfile.TemporaryDirectory(prefix=".unmask-", dir=page.parent, ignore_cleanup_errors=True)
         self._path = Path(self._folder.name) / self._beside.name
         self._film = FilmWriter(self._path, sound=sound)
 
@@ -100,7 +102,7 @@ class FilmSection:
         """The film as an address: itself, or where it is put."""
         with self._folder, disk_errors(self._beside):
             if self._path.stat().st_size > EMBED_BYTES:
-                shutil.move(self._path, self._beside)
+                self._path.replace(self._beside)
                 return text(self._beside.name)
             data = base64.b64encode(self._path.read_bytes()).decode("ascii")
         return f"data:video/mp4;base64,{data}"

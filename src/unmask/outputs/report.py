@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
-from unmask.media.expand import natural_key
 from unmask.outputs.drawing import draw
 from unmask.outputs.film_page import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
@@ -46,9 +46,16 @@ def film_beside(page: Path, number: int) -> Path:
     return page.with_name(f"{page.stem}.film{number}.mp4")
 
 
-def films_beside(page: Path) -> list[Path]:
-    """The files that films of the page might replace."""
-    return sorted(page.parent.glob(f"{glob.escape(page.stem)}.film*.mp4"), key=natural_key)
+def film_number(page: Path, path: Path) -> int | None:
+    """The number of the page's film that would take this path; None where none ever does."""
+    found = re.fullmatch(rf"{re.escape(page.stem)}\.film([1-9][0-9]*)\.mp4", path.name)
+    return int(found[1]) if found and path.parent.resolve() == page.parent.resolve() else None
+
+
+def films_beside(page: Path) -> dict[int, Path]:
+    """The files that films of the page might replace, by their numbers."""
+    there = page.parent.glob(f"{glob.escape(page.stem)}.film*.mp4")
+    return {number: path for path in there if (number := film_number(page, path)) is not None}
 
 
 class ReportWriter:

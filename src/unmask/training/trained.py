@@ -10,7 +10,7 @@ from typing import Any
 
 from unmask.errors import UnmaskError
 from unmask.expressions import TAXONOMIES
-from unmask.models import Thresholds, load_model
+from unmask.models import ModelCard, Thresholds, load_model
 from unmask.networks import FaceNetwork, build_network
 from unmask.networks.weights import load_weights
 from unmask.training.config import CONFIG, TrainConfig, load_config
@@ -40,23 +40,25 @@ def abstention(config: TrainConfig) -> Thresholds:
     """The thresholds of size, sharpness and turn of a recipe or, where it sets none, of the model it starts from."""
     if config.thresholds != Thresholds() or not config.initial:
         return config.thresholds
-    run = Path(config.initial) / CONFIG
-    try:
-        if run.is_file():
-            return abstention(load_config(run))
-        earlier = load_model(config.initial).card.thresholds
-    except UnmaskError:  # a file of weights alone
-        return config.thresholds
-    return dataclasses.replace(earlier, min_confidence=0.0, min_margin=0.0)
+    if card := _card(config.initial):
+        return dataclasses.replace(card.thresholds, min_confidence=0.0, min_margin=0.0)
+    run = Path(config.initial) / CONFIG  # of a run that is not finished
+    return load_config(run).thresholds if run.is_file() else config.thresholds
 
 
 def training_facts(source: str | Path) -> Mapping[str, Any]:
     """What the card of a model, or of a finished run, says of its training; nothing where there is no card."""
+    card = _card(source)
+    return card.training if card else {}
+
+
+def _card(source: str | Path) -> ModelCard | None:
+    """The card of a model, or of the model that a run has made."""
     model = Path(source) / "model"
     try:
-        return load_model(model if model.is_dir() else source).card.training
+        return load_model(model if model.is_dir() else source).card
     except UnmaskError:
-        return {}
+        return None
 
 
 def origin(source: str | Path) -> str:
