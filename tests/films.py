@@ -60,6 +60,17 @@ def write_film(
             film.mux(sound.encode(None))
 
 
+def remux(source: Path, target: Path, kind: str = "video") -> None:
+    """Put the first track of a kind, ``video`` or ``audio``, into another container, alone and as it is."""
+    with av.open(str(source)) as film, av.open(str(target), "w") as out:
+        (track, *_) = film.streams.get(**{kind: 0})
+        copied = out.add_stream_from_template(track)
+        for packet in film.demux(track):
+            if packet.dts is not None:
+                packet.stream = copied
+                out.mux(packet)
+
+
 def grey_levels(count: int, size: tuple[int, int] = (32, 48)) -> list[Picture]:
     """Pictures of one grey each, which tells their number: 16 + 4 * number."""
     return [np.full((*size, 3), 16 + 4 * number, np.uint8) for number in range(count)]

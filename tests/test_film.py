@@ -17,7 +17,7 @@ from PIL import Image
 
 pytest.importorskip("av", reason="the extra 'video' is not installed")
 
-from films import grey_levels, number_of, write_film
+from films import grey_levels, number_of, remux, write_film
 
 from unmask.errors import ConfigError, InputError
 from unmask.media import Camera, Failure, Frame, ImageSequence, Span, Stream, ahead, count, expand, frames
@@ -197,7 +197,7 @@ def test_a_clock_that_begins_anew(count: int, length: Fraction, tmp_path: Path) 
     assert sparse[-1][0] > count
 
 
-def test_times_of_a_stream_count_from_its_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_of_a_stream_count_from_its_first_frame(tmp_path: Path) -> None:
     """A stream is joined at any time of its clock: start and end are those of the user."""
     path = tmp_path / "late.ts"
     write_film(path, grey_levels(10), ticks=[70_000 + 100 * number for number in range(10)])
@@ -294,14 +294,7 @@ def test_sound_alone_is_no_film(tmp_path: Path) -> None:
     """A file with a track of sound only says that it has no pictures."""
     both, sound = tmp_path / "both.mp4", tmp_path / "sound.mp4"
     write_film(both, grey_levels(3), tone=True)
-    import av
-
-    with av.open(str(both)) as source, av.open(str(sound), "w") as target:
-        track = target.add_stream_from_template(source.streams.audio[0])
-        for packet in source.demux(audio=0):
-            if packet.dts is not None:
-                packet.stream = track
-                target.mux(packet)
+    remux(both, sound, "audio")
     (failure,) = film_frames(sound)
     assert isinstance(failure, Failure)
     assert "no moving pictures" in str(failure.error)

@@ -24,7 +24,7 @@ from PIL import Image
 
 av = pytest.importorskip("av", reason="the extra 'video' is not installed")
 
-from films import Picture, Portrait, scenes, write_film
+from films import Picture, Portrait, remux, scenes, write_film
 
 import unmask
 from unmask.cli import main
@@ -535,12 +535,7 @@ def test_a_cut_film_and_a_picture(
     import shutil
 
     cut = tmp_path / "cut.mkv"
-    with av.open(str(crossing)) as source, av.open(str(cut), "w") as target:
-        track = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = track
-                target.mux(packet)
+    remux(crossing, cut)
     data = cut.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
     shutil.copy(photo, tmp_path / "photo.jpg")

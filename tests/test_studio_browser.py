@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the studio's libraries are not installed: pip install 'unmask[studio]'")
-av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'unmask[video]'")
+pytest.importorskip("av", reason="PyAV is not installed: pip install 'unmask[video]'")
 pytest.importorskip("httpx2", reason="httpx2, the tests' HTTP client, is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+from films import remux
 from playwright.sync_api import Browser, Page, expect
 from test_studio_process import server
 
@@ -212,12 +213,7 @@ def test_films(page: Page, film: Path) -> None:
 def test_a_damaged_film(page: Page, film: Path, tmp_path: Path) -> None:
     """What could be read has its summary like any film, and the reason is shown."""
     whole = tmp_path / "whole.mkv"
-    with av.open(str(film)) as source, av.open(str(whole), "w") as target:
-        track = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = track
-                target.mux(packet)
+    remux(film, whole)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 9 // 10])
     page.click("nav >> text=Films")

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from unmask.errors import InputError
+from unmask.media.clock import Clock
 from unmask.media.container import film_errors, opened, stamp
 
 
@@ -48,18 +49,14 @@ class FrameCounter:
         self._stack.close()
 
 
-def clock_falls(path: Path, track: int, *, by: Fraction) -> bool:
-    """Whether the decoding times of a film's packets, which only rise in one film, fall by more than so many seconds.
-
-    A film is looked through as far as it can be read.
-    """
-    name, before = str(path), None
+def begins_anew(path: Path, track: int) -> bool:
+    """Whether a film's clock begins anew, by its packets' decoding times; looks as far as the film can be read."""
+    name, clock = str(path), Clock()
     with suppress(InputError), opened(path, name=name) as container, film_errors(name):
         base = container.streams[track].time_base
         for packet in container.demux(container.streams[track]):
-            if packet.dts is None or base is None:
-                continue
-            if before is not None and (before - packet.dts) * base > by:
+            if packet.dts is not None and base is not None:
+                clock.time(packet.dts * base)
+            if clock.carried:
                 return True
-            before = packet.dts
     return False

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from unmask.errors import InputError, LimitError, UnmaskError
 from unmask.images import MAX_PIXELS, Image
 from unmask.media.base import Failure, Frame
+from unmask.media.clock import Clock
 from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
-from unmask.media.counting import FrameCounter, clock_falls
+from unmask.media.counting import FrameCounter, begins_anew
 from unmask.media.span import WHOLE, Sieve, Span
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ SEEK_AHEAD_S = 10
 
 _LATEST_S = 10**9  # no film is longer, and FFmpeg counts ticks in 64 bits
 _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
-_FALL_S = Fraction(1, 10)  # a clock that falls by more has begun anew: films put together, or a source started again
 _WITHOUT_INDEX = ("mpegts", "mpeg")  # formats of which whole files may be put together byte by byte
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
@@ -78,10 +78,8 @@ class _Film:
         self._damaged = self._packets = 0
         self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
-        self._before: Fraction | None = None  # of the picture before, where that is not one from before seeking
         self._origin: Fraction | None = None  # from which a span's times count
-        self._step = Fraction(0)  # between the two latest pictures
-        self._carried = Fraction(0)  # what is added to the times of a clock that has begun anew
+        self._clock = Clock()
         self._lasts = Fraction(0)  # how long the latest frame is shown
 
     def frames(self, span: Span) -> Iterator[Frame]:
@@ -145,7 +143,8 @@ class _Film:
         for margin in _SEEK_MARGINS_S:
             with film_errors(self.name):
                 self._container.seek(int((start - margin) / base), stream=self._track)
-            pictures, self._before = self._decoded(), None
+            self._clock.jump()
+            pictures = self._decoded()
             first = next(pictures, None)
             # Some containers, such as MPEG-TS, find no key frame near the end of the film.
             if self._is_beyond(start) if first is None else self._time(first) <= start:
@@ -153,20 +152,21 @@ class _Film:
         else:
             with film_errors(self.name):
                 self._container.seek(self._track.start_time or 0, stream=self._track)
-            pictures, self._before = self._decoded(), None
+            self._clock.jump()
+            pictures = self._decoded()
             first = next(pictures, None)
         return _chained(first, pictures), None
 
     def _can_seek(self) -> bool:
         """Whether a time can be sought: in a file, by its own clock, if that does not begin anew."""
-        if self._file is None or self._carried:
+        if self._file is None or self._clock.carried:
             return False
         return self._container.format.name not in _WITHOUT_INDEX or not self._begins_anew
 
     @cached_property
     def _begins_anew(self) -> bool:
         assert self._file is not None
-        return clock_falls(self._file, self._track.index, by=_FALL_S)
+        return begins_anew(self._file, self._track.index)
 
     def _is_beyond(self, time_s: Fraction) -> bool:
         """Whether the container says that it ends before a time."""
@@ -216,14 +216,8 @@ class _Film:
             rate = self._track.average_rate or Fraction(25)
             time_s = Fraction(0) if self._latest is None else self._latest + 1 / rate
         else:
-            time_s += self._carried
-            if self._before is not None:
-                if time_s < self._before - _FALL_S:
-                    self._carried += self._before + self._step - time_s
-                    time_s = self._before + self._step
-                time_s = max(time_s, self._before)
-                self._step = time_s - self._before or self._step
-        self._latest = self._before = time_s
+            time_s = self._clock.time(time_s)
+        self._latest = time_s
         return time_s
 
     def _declared_end(self) -> Fraction | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, InputError, suggest
 from unmask.images import to_rgb
+from unmask.media.clock import Clock
 from unmask.media.container import local, opened, pyav, stamp
 from unmask.writing import disk_errors, remedy
 
@@ -29,7 +30,6 @@ FILM_FORMATS = (".mp4", ".mov", ".m4v")
 _CLOCK = 90_000  # ticks a second: 25, 30, 30000/1001 and 60 frames a second fall on them exactly
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))  # sound that MP4 holds as it is
 _LAYOUTS = ("3.0", "4.0", "5.0", "5.1")  # of more than two channels, that AAC takes
-_FALL_S = Fraction(1, 10)  # a clock that falls by more has begun anew, as in unmask.media.film
 _VIDEO = {"preset": "veryfast", "crf": "20", "bf": "0"}
 # Written in fragments that can be played whenever the writing is cut short, and made an ordinary file at the end.
 _FRAGMENTS = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
@@ -159,8 +159,7 @@ class _Sound:
         self._waiting: Any = None
         self._copied = track.codec_context.codec.canonical_name in _COPIED
         self._base: Fraction = track.time_base
-        self._carried = 0  # ticks that are added where the clock has begun anew
-        self._end: int | None = None  # of the packet before
+        self._clock = Clock()
         if self._copied:
             self._out: Any = film.add_stream_from_template(track)
         else:
@@ -218,11 +217,9 @@ class _Sound:
             return None
         if packet is None or packet.dts is None:
             return packet
-        if self._end is not None and (self._end - packet.dts - self._carried) * self._base > _FALL_S:
-            self._carried = self._end - packet.dts
-        packet.dts += self._carried
-        packet.pts = None if packet.pts is None else packet.pts + self._carried
-        self._end = packet.dts + (packet.duration or 0)
+        ticks = round(self._clock.time(packet.dts * self._base) / self._base) - packet.dts
+        packet.dts += ticks
+        packet.pts = None if packet.pts is None else packet.pts + ticks
         return packet
 
     def _decoded(self, packet: Any) -> list[Any]:
