@@ -190,7 +190,9 @@ def test_clean_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     data = write_csv(make_bars(), tmp_path / "data.csv")
     before, out = data.read_bytes(), tmp_path / "clean"
     assert main(["data", "clean", str(data), "--model", "small", "--no-cache", "--out", str(out)]) == 0
-    assert "labels are doubted" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "labels are doubted" in shown.out
+    assert "has learned" not in shown.err
     found = read_suspects(out / "suspects.csv")
     assert found
     assert (out / "suspects.html").read_text().startswith("<!DOCTYPE html>")

@@ -12,7 +12,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +26,7 @@ from PIL import Image
 
 av = pytest.importorskip("av", reason="the extra 'video' is not installed")
 
-from films import Picture, Portrait, remux, scenes, write_film
+from films import Picture, Portrait, grey_levels, remux, scenes, write_film
 
 import unmask
 from unmask.cli import main
@@ -392,32 +394,57 @@ def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path
     assert shown >= len(whole) - (70 if stop == signal.SIGKILL else 1)
 
 
-def test_an_interrupt_costs_a_film_one_picture_at_most(tmp_path: Path) -> None:
-    """Wherever it falls, what was written before can be seen: no packet is lost on its way into the file."""
+@pytest.fixture
+def interrupting() -> Iterator[signal.Signals]:
+    """A signal that interrupts as Ctrl-C does, also where the tests run with that ignored."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
     before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for trial in range(8):
-            path = tmp_path / f"{trial}.mp4"
-            written = 0
-            with FilmWriter(path) as writer:
-                for _ in range(20):
+    yield signal.SIGALRM
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_an_interrupt_costs_a_film_one_picture_at_most(tmp_path: Path) -> None:
+    """Wherever it falls, what was written before can be seen: no packet is lost on its way into the file."""
+    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    for trial in range(8):
+        path = tmp_path / f"{trial}.mp4"
+        written = 0
+        with FilmWriter(path) as writer:
+            for _ in range(20):
+                writer.write(np.roll(noise, written, axis=1), written / 25)
+                written += 1
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.02 + 0.003 * trial)
+                for _ in range(200):
                     writer.write(np.roll(noise, written, axis=1), written / 25)
                     written += 1
-                with suppress(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, 0.02 + 0.003 * trial)
-                    for _ in range(200):
-                        writer.write(np.roll(noise, written, axis=1), written / 25)
-                        written += 1
-            assert written < 220
-            assert len(frames_of(path)) >= written
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        assert written < 220
+        assert len(frames_of(path)) >= written
+
+
+def test_an_interrupt_while_a_film_is_completed_costs_nothing(
+    interrupting: signal.Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The pictures that the encoder still holds come into the file first."""
+    complete = FilmWriter._complete
+
+    def interrupted(writer: FilmWriter) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, interrupting)
+        time.sleep(0.1)
+        complete(writer)
+
+    monkeypatch.setattr(FilmWriter, "_complete", interrupted)
+    writer = FilmWriter(tmp_path / "film.mp4")
+    for number, picture in enumerate(grey_levels(20)):
+        writer.write(picture, number / 25)
+    with pytest.raises(KeyboardInterrupt):
+        writer.close()
+    assert len(frames_of(tmp_path / "film.mp4")) == 20
 
 
 def test_a_session_reads_live_frames(rows: list[Reading], crossing: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -102,6 +103,24 @@ class FilmWriter:
 
     def close(self) -> None:
         """Complete the film; a second call does nothing."""
+        failed: list[BaseException] = []
+
+        def complete() -> None:
+            try:
+                self._complete()
+            except BaseException as error:
+                failed.append(error)
+
+        # In a thread, so that an interrupt falls on us, who wait for it, and not between two of its packets.
+        thread = Thread(target=complete)
+        try:
+            thread.start()
+        finally:
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    def _complete(self) -> None:
         film, self._film = self._film, None
         if film is None:
             return

@@ -126,9 +126,12 @@ def _by_model(arguments: argparse.Namespace) -> Judge:
     classifier = Classifier.load(arguments.model)
 
     def judge(dataset: FaceDataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        if classifier.card.has_learned(dataset.checksum, arguments.split or SPLIT):
+        card = classifier.card
+        if card.has_learned(dataset.checksum, arguments.split or SPLIT) or card.learned_otherwise(
+            dataset.checksum, dataset.division
+        ):
             print(
-                f"unmask: {classifier.card.identity} has learned from these rows and doubts too few of them; --config "
+                f"unmask: {card.identity} has learned from rows of this data and doubts too few of those; --config "
                 "judges each row by a network that has not seen it",
                 file=sys.stderr,
             )
