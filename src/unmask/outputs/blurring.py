@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import LimitError
 from unmask.media import Frame
 from unmask.readings import Box, Reading
 
@@ -21,8 +23,11 @@ CELLS = 6
 BRIDGE_S = 0.5
 """A film's face is blurred for this long before it is first found and after it is last found, where it was found."""
 
-MAX_WAITING = 32
-"""Frames that wait at most for the faces of the frames after them."""
+PLAIN_WAITING = 32
+"""So many frames wait as they are for the faces of the frames after them; where more wait, those are compressed."""
+
+MAX_WAITING_BYTES = 2 * 2**30
+"""What waits compressed at most: half a second of some 1,000 frames a second of 1920 x 1080 pixels."""
 
 
 def blur(image: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
@@ -44,11 +49,17 @@ class Blurrer:
 
     A film's frames wait for up to half a second, because a face that turns up, or that is missed in some frames, is
     blurred before, after and between, where it is found. What is never found cannot be blurred.
+
+    Raises
+    ------
+    LimitError
+        From ``add``, which hands no frame out too early: half a second of the film is more than is held in memory.
     """
 
     def __init__(self) -> None:
         self._past: deque[Reading] = deque()
-        self._waiting: deque[tuple[Frame, Reading]] = deque()
+        self._waiting: deque[tuple[Frame | _Packed, Reading]] = deque()
+        self._packed_bytes = 0
 
     def add(self, frame: Frame, reading: Reading) -> Iterator[tuple[Frame, Reading]]:
         """Take the next frame in, and hand out those whose faces are known by now, blurred."""
@@ -58,8 +69,8 @@ class Blurrer:
             return
         if self._waiting and not reading.follows(self._waiting[-1][1]):
             yield from self.finish()
-        self._waiting.append((frame, reading))
-        while len(self._waiting) > MAX_WAITING or _seconds(self._waiting[0][1], reading) > BRIDGE_S:
+        self._waiting.append((self._pack(frame) if len(self._waiting) >= PLAIN_WAITING else frame, reading))
+        while _seconds(self._waiting[0][1], reading) > BRIDGE_S:
             yield self._next()
 
     def finish(self) -> Iterator[tuple[Frame, Reading]]:
@@ -69,16 +80,52 @@ class Blurrer:
         self._past.clear()
 
     def _next(self) -> tuple[Frame, Reading]:
-        frame, reading = self._waiting.popleft()
+        waiting, reading = self._waiting.popleft()
+        frame = self._unpack(waiting) if isinstance(waiting, _Packed) else waiting
         while self._past and _seconds(self._past[0], reading) > BRIDGE_S:
             self._past.popleft()
         near = [*self._past, reading, *(later for _, later in self._waiting if _seconds(reading, later) <= BRIDGE_S)]
         self._past.append(reading)
         return self._blurred(frame, _sightings(reading, near)), reading
 
+    def _pack(self, frame: Frame) -> _Packed:
+        packed = _Packed.of(frame)
+        self._packed_bytes += len(packed.png)
+        if self._packed_bytes > MAX_WAITING_BYTES:
+            raise LimitError(
+                f"{frame.source}: to blur faces, half a second of the film has to be in memory, and here that is more "
+                f"than {MAX_WAITING_BYTES:,} bytes; read fewer of its frames: --every 0.02"
+            )
+        return packed
+
+    def _unpack(self, packed: _Packed) -> Frame:
+        self._packed_bytes -= len(packed.png)
+        return packed.frame()
+
     def _blurred(self, frame: Frame, readings: list[Reading]) -> Frame:
         boxes = [face.box for reading in readings for face in reading.faces]
         return Frame(blur(frame.image, boxes), frame.source, frame.index, frame.time_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A frame whose picture is compressed, without loss and in little time."""
+
+    png: bytes
+    source: str
+    index: int
+    time_s: float | None
+
+    @classmethod
+    def of(cls, frame: Frame) -> _Packed:
+        # OpenCV takes red for blue both ways.
+        _, png = cv2.imencode(".png", frame.image)
+        return cls(png.tobytes(), frame.source, frame.index, frame.time_s)
+
+    def frame(self) -> Frame:
+        image = cv2.imdecode(np.frombuffer(self.png, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert image is not None
+        return Frame(image.astype(np.uint8, copy=False), self.source, self.index, self.time_s)
 
 
 def _sightings(reading: Reading, near: list[Reading]) -> list[Reading]:
