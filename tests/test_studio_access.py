@@ -39,6 +39,8 @@ def portrait(photo: Path) -> bytes:
         ({"api_key": "with blanks"}, "no blanks"),
         ({"api_key": "schlüssel"}, "ASCII"),
         ({"hosts": ("http://faces.example.org/",)}, "a name alone"),
+        ({"hosts": ("faces.example.org:8443",)}, "without http://, port"),
+        ({"hosts": ("[::1]:8443",)}, "without http://, port"),
     ],
 )
 def test_wrong_settings(wrong: dict[str, object], word: str) -> None:
@@ -167,7 +169,10 @@ def test_the_key() -> None:
         ("localhost", 200),
         ("[::1]:8000", 200),
         ("192.168.1.5:8000", 200),  # addresses cannot be pointed elsewhere
-        ("face.example", 200),  # the server was started with this name
+        ("face.example", 200),  # the server was started with these names
+        ("FACE.example.:8000", 200),
+        ("other.example", 200),
+        ("own.example", 200),
         ("rebound.example", 400),
         ("127.0.0.1.rebound.example", 400),
         ("localhost.rebound.example:8000", 400),
@@ -177,7 +182,8 @@ def test_the_key() -> None:
 )
 def test_only_known_names_are_answered(host: str, status: int) -> None:
     """A name that somebody points to this machine gives no access to it (DNS rebinding)."""
-    with client_of(Settings(detector="whole", workers=1, hosts=("face.example",))) as client:
+    names = ("face.example", "Other.Example.", "2001:db8::1")
+    with client_of(Settings(detector="whole", workers=1, host="Own.example", hosts=names)) as client:
         assert client.get("/v1/models", headers={"Host": host}).status_code == status
 
 

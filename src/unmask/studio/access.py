@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import time
 from collections import OrderedDict
 from http import HTTPStatus
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from unmask.studio.problems import RefusalError
-from unmask.studio.settings import Settings
+from unmask.studio.settings import Settings, is_address, plain_name
 from unmask.writing import printable
 
 _RATE_WINDOW_S = 10.0
@@ -32,10 +31,10 @@ def check_host(headers: Headers, settings: Settings) -> None:
         400.
     """
     try:
-        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        name = plain_name(urlsplit(f"//{headers.get('host', '')}").hostname or "")
     except ValueError:  # brackets that do not close
         name = ""
-    if name in ("localhost", settings.host, *settings.hosts) or _is_address(name):
+    if name in ("localhost", plain_name(settings.host), *settings.hosts) or is_address(name):
         return
     raise RefusalError(
         HTTPStatus.BAD_REQUEST,
@@ -122,11 +121,3 @@ class RateLimit:
                 f"try again in {seconds} s",
                 headers={"Retry-After": seconds},
             )
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

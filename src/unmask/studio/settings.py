@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 from dataclasses import dataclass, field
 
@@ -78,7 +79,8 @@ class Settings:
     host, port
         Address to listen on.
     hosts
-        Names, beside this machine's own and its addresses, under which browsers may call it.
+        Names, beside this machine's own and its addresses, under which browsers may call it; kept in small letters and
+        without a dot at the end.
     model
         Model that is read unless a request chooses another; None is the one inside the package.
     detector
@@ -109,8 +111,12 @@ class Settings:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port {self.port}: expected 0 to 65535, where 0 takes a free one")
         for name in self.hosts:
-            if not name or "/" in name or any(character.isspace() for character in name):
-                raise ConfigError(f"host {name!r}: expected a name alone, without http:// and path: faces.example.org")
+            has_port = ":" in name and not is_address(name)
+            if not name or has_port or "/" in name or any(character.isspace() for character in name):
+                raise ConfigError(
+                    f"host {name!r}: expected a name alone, without http://, port and path: faces.example.org"
+                )
+        object.__setattr__(self, "hosts", tuple(map(plain_name, self.hosts)))
         if self.workers < 1:
             raise ConfigError(f"workers {self.workers}: expected at least 1")
         if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
@@ -120,3 +126,17 @@ class Settings:
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host in LOOPBACK
+
+
+def plain_name(name: str) -> str:
+    """A host's name as it is compared: neither capitals nor a dot at the end make another one."""
+    return name.lower().removesuffix(".")
+
+
+def is_address(name: str) -> bool:
+    """Whether a host's name is its address, IPv4 or IPv6."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
