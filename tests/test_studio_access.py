@@ -129,6 +129,23 @@ def test_too_many_bytes_of_unknown_number(portrait: bytes) -> None:
         assert_refused(client.post("/v1/read", content=chunks, headers=headers), 413)
 
 
+@pytest.mark.parametrize(("limits", "status"), [(Limits(max_body=10_000), 413), (Limits(max_held=10_000), 503)])
+def test_limits_of_an_export_of_unknown_length(limits: Limits, status: int) -> None:
+    """JSON without Content-Length that goes beyond a limit is told so; it is not called damaged."""
+    with client_of(Settings(detector="whole", workers=1, limits=limits)) as client:
+        headers = {"Content-Type": "application/json"}
+        answer = client.post("/v1/export", content=(b" " * 1000 for _ in range(20)), headers=headers)
+        assert "bytes" in assert_refused(answer, status)["error"]
+        assert ("retry-after" in answer.headers) == (status == 503)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        small = client.post("/v1/export", content=iter([b'{"readings"', b": []}"]), headers=headers)
+        assert small.status_code == 200
+        assert (
+            f'unmask_requests_total{{method="POST",route="/v1/export",status="{status}"}} 1'
+            in client.get("/metrics").text
+        )
+
+
 def test_an_answer_comes_in_time_or_is_refused(portrait: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture that is not read in time is given up, and never read."""
     with client_of(Settings(detector="whole", workers=1, limits=Limits(timeout=1))) as client:

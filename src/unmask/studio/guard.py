@@ -80,16 +80,19 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        answer = _Answer(send)
         body = _Body(receive, self._most_bytes(scope))
+        answer = _Answer(send, body)
         try:
             try:
                 self._admit(scope)
                 with self._slot(scope):
                     await self._in_time(scope, body, answer)
+                if body.refusal and not answer.status:
+                    raise body.refusal
             except RefusalError as problem:
                 if answer.status:
                     raise
+                body.refusal = None
                 await problem.response()(scope, receive, answer)
         finally:
             self._held -= body.counted
@@ -159,17 +162,28 @@ class Guard:
 
 
 class _Body:
-    """``receive`` of ASGI that counts bytes and refuses too many, or a film that takes too long to come."""
+    """``receive`` of ASGI that counts bytes and refuses too many, or a film that takes too long to come.
+
+    The refusal is kept, because who reads the body may take it for a damaged one and answer that.
+    """
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self._most = receive, most
         self._received = 0
+        self.refusal: RefusalError | None = None
         self.counted = 0
         self.complete = False
         self.deadline: float | None = None
         self.on_bytes = _nothing
 
     async def __call__(self) -> Message:
+        try:
+            return await self._next()
+        except RefusalError as refusal:
+            self.refusal = refusal
+            raise
+
+    async def _next(self) -> Message:
         if self.deadline is None or self.complete:
             message = await self._receive()
         else:
@@ -187,13 +201,15 @@ class _Body:
 
 
 class _Answer:
-    """``send`` of ASGI that adds the common headers and notes the status."""
+    """``send`` of ASGI that adds the common headers, notes the status, and drops what is said of a refused body."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send, self._body = send, body
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
+        if self._body.refusal and not self.status:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message.setdefault("headers", [])
