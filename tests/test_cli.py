@@ -375,6 +375,24 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("read", "evil\x1b[2J.jpg"),
+        ("read", "evil\x1b[2J.jpg", "none.jpg"),  # told one by one, as what is read goes on
+        ("read", "x.jpg", "--out", "evil\x1b[2J.xyz"),
+        ("read", "--evil\x1b[2J.jpg"),  # what a glob gives may look like an option
+        ("data", "describe", "evil\x1b[2J.csv"),
+    ],
+)
+def test_names_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """Names of files come from strangers: what a terminal would obey is shown in letters, line by line."""
+    code, _, err = run(capsys, *arguments)
+    assert code != 0
+    assert "evil\\x1b[2J" in err
+    assert all(line.isprintable() for line in err.splitlines())
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("a.jpg", "--out", "./a.jpg", "--format", "csv"), ("--out a.jpg", "name another file")),

@@ -9,7 +9,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from unmask.cli.text import inert, tell
 from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -19,9 +21,16 @@ VERBS = ("read", "data", "study", "train", "tune", "evaluate", "explain", "model
 """Modules of this package, in the order in which the help lists them."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, and those of its verbs, whose complaints cannot act on the terminal: a glob may give any words."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(inert(message))
+
+
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     """The parser of the whole command line, or of one verb alone, which is made sooner."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="unmask",
         description="Reads facial expressions on your own machine: reads expressions, not minds.",
         epilog="Exit codes: 0 done, 1 some inputs could not be read (each is reported), 2 wrong usage.",
@@ -53,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except UnmaskError as error:
-        complain(error)
+        tell(error)
         return WRONG_USAGE if isinstance(error, (ConfigError, MissingExtraError, UnknownModelError)) else SOME_FAILED
     except KeyboardInterrupt:
-        print("unmask: interrupted; what was written is kept", file=sys.stderr)
+        tell("interrupted; what was written is kept")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is wrong, and Python must not complain at its end.
@@ -81,8 +90,3 @@ def run_process() -> None:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def complain(error: UnmaskError) -> None:
-    """Report an error on standard error."""
-    print(f"unmask: {error}", file=sys.stderr)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.text import aligned
+from unmask.cli.text import aligned, tell
 from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError
 
@@ -97,7 +96,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
 
         def say(line: str) -> None:
             progress.clear()
-            print(f"unmask: {line}", file=sys.stderr, flush=True)
+            tell(line)
 
         done = run_study(
             dataset,
@@ -114,7 +113,7 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     rows = compare_all(done.results, quick=arguments.quick)
     for result in done.results.values():
         for sentence in result.left_out.values():
-            print(f"unmask: left out: {sentence}", file=sys.stderr)
+            tell(f"left out: {sentence}")
     if arguments.format == "json":
         print((arguments.out / "report.json").read_text(encoding="utf-8"), end="")
     else:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, load
-from unmask.cli.text import aligned, names
+from unmask.cli.text import aligned, names, tell
 from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
 
@@ -102,17 +101,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataError(f"{error}; choose one with --split") from None
     for classifier in (*classifiers, *against):
         if classifier.card.learned_otherwise(dataset.checksum, dataset.division):
-            print(
-                f"unmask: {classifier.card.identity} was trained on this data with other splits: rows of "
+            tell(
+                f"{classifier.card.identity} was trained on this data with other splits: rows of "
                 f"'{arguments.split}' may be among those that it has learned; give the --split-file and --fold of its "
-                "run",
-                file=sys.stderr,
+                "run"
             )
         elif classifier.card.has_learned(dataset.checksum, arguments.split):
-            print(
-                f"unmask: {classifier.card.identity} has learned from rows of '{arguments.split}' of this data: its "
-                "figures on them say little of others; name another split",
-                file=sys.stderr,
+            tell(
+                f"{classifier.card.identity} has learned from rows of '{arguments.split}' of this data: its "
+                "figures on them say little of others; name another split"
             )
     evaluation = _measure(arguments, dataset, classifiers, against)
     shown = json.dumps(evaluation.to_json(), indent=2) if arguments.format == "json" else _text(evaluation)
@@ -122,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         heat, no_heat = _heat(arguments.models, evaluation)
         page = write_evaluation(arguments.out, evaluation, heat=heat, no_heat=no_heat)
-        print(f"unmask: {page}", file=sys.stderr)
+        tell(page)
     return code
 
 

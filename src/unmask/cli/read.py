@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.film_options import add_film_options, check_film, film_options, number, only_films_heed
+from unmask.cli.text import tell
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
             tally.add(item if isinstance(item, Failure) else item[1])
             if isinstance(item, Failure):
                 progress.clear()
-                print(f"unmask: {item.error}", file=sys.stderr)
+                tell(item.error)
                 pictures.fail(str(item.error))
             else:
                 frame, reading = item
@@ -151,10 +151,10 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.advance(note=f"{tally.failed} not read" if tally.failed else "")
     _tell_films_left_out(arguments)
     if of_films and total is None and tally.inputs > tally.failed and not moves:
-        print(f"unmask: {of_films} changed nothing: no input was a film", file=sys.stderr)
+        tell(f"{of_films} changed nothing: no input was a film")
     if tally.failed and total != 1:
         rest = "; the rest were" if tally.failed < tally.inputs else ""
-        print(f"unmask: {tally.failed} of {tally.inputs} inputs could not be read{rest}", file=sys.stderr)
+        tell(f"{tally.failed} of {tally.inputs} inputs could not be read{rest}")
     return 1 if tally.failed else 0
 
 
@@ -252,10 +252,7 @@ def _tell_films_left_out(arguments: argparse.Namespace) -> None:
     for folder in _folders(arguments):
         if films := films_in(folder):
             more = f" and {len(films) - 1} more" if len(films) > 1 else ""
-            print(
-                f"unmask: {folder}: films are left out of folders; name them to read them: {films[0]}{more}",
-                file=sys.stderr,
-            )
+            tell(f"{folder}: films are left out of folders; name them to read them: {films[0]}{more}")
 
 
 def _check_folder(folder: Path, sources: list[Source], roots: list[Path]) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any
 
+from unmask.cli.text import tell
 from unmask.errors import ConfigError
 
 _LIMITS = (
@@ -87,10 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None:
         settings = dataclasses.replace(settings, workers=arguments.workers)
     if not settings.is_local and not settings.api_key:
-        print(
-            f"unmask: {settings.host} may be reached from other machines, and no key is asked for; set --api-key",
-            file=sys.stderr,
-        )
+        tell(f"{settings.host} may be reached from other machines, and no key is asked for; set --api-key")
 
     def started(address: str) -> None:
         print(f"unmask studio is at {address} (stop it with Ctrl-C)", file=sys.stderr, flush=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.text import tell
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_whole(out / "pictures" / (title.lower().replace(" ", "_") + suffix), content)
     write_whole(out / "study.html", study_page(results, figures))
     print(json.dumps(results, indent=1) if arguments.format == "json" else _text(results))
-    print(out / "study.html", file=sys.stderr)
+    tell(out / "study.html")
     return code
 
 

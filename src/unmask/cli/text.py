@@ -1,10 +1,13 @@
-"""Text in and out of a terminal: lists of names, and tables."""
+"""Text in and out of a terminal: lists of names, tables, and what is said on standard error."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+
+from unmask.writing import printable
 
 _WRITTEN_OUT = 3
 """So many layers of one part of a network are named one by one."""
@@ -52,3 +55,18 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
 def counted(count: float, what: str) -> str:
     """So many of a thing, which is named in the singular."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def inert(message: object) -> str:
+    r"""A message of one line or several in which no name, which may come from strangers, can act on the terminal.
+
+    >>> print(inert("evil\x1b[2J.jpg: no picture;\ntry another"))
+    evil\x1b[2J.jpg: no picture;
+    try another
+    """
+    return "\n".join(map(printable, str(message).split("\n")))
+
+
+def tell(message: object) -> None:
+    """Say something on standard error."""
+    print(f"unmask: {inert(message)}", file=sys.stderr, flush=True)

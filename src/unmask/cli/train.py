@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, load
-from unmask.cli.text import layers
+from unmask.cli.text import layers, tell
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             return code
         _announce(trainer)
         for lack in lacks(trainer, dataset):
-            print(f"unmask: {lack}", file=sys.stderr)
+            tell(lack)
         with ExitStack() as stack:
             trainer.fit(notify=_listeners(config, out, arguments.log, stack), resume=arguments.resume)
         write_whole(out / "curves.svg", to_svg(curves(trainer.history_)))
@@ -126,16 +126,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _announce(trainer: Trainer) -> None:
     config = trainer.config
-    print(
-        f"unmask: {len(trainer.training):,} rows to train on, {len(trainer.held_rows):,} held out, "
+    tell(
+        f"{len(trainer.training):,} rows to train on, {len(trainer.held_rows):,} held out, "
         f"{sum(p.numel() for p in trainer.network.parameters()):,} parameters, {config.epochs} epochs, "
-        f"{trainer.precision} on {trainer.device}",
-        file=sys.stderr,
+        f"{trainer.precision} on {trainer.device}"
     )
     if trainer.initial is not None:
         weights = trainer.initial
         fresh = layers(name.rpartition(".")[0] for name in weights.fresh)
-        print(f"unmask: {len(weights.taken)} tensors from {weights.source}; new: {fresh or 'nothing'}", file=sys.stderr)
+        tell(f"{len(weights.taken)} tensors from {weights.source}; new: {fresh or 'nothing'}")
 
 
 def _listeners(config: TrainConfig, out: Path, log: str | None, stack: ExitStack) -> Notify:

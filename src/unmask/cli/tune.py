@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import load
+from unmask.cli.text import tell
 from unmask.cli.train import add_run_arguments, need_torch
 from unmask.cli.values import whole
+from unmask.writing import printable
 
 if TYPE_CHECKING:
     from unmask.training.search import Trial
@@ -84,10 +86,7 @@ def _rate(arguments: argparse.Namespace) -> int:
             "begin lower with --low, or take more --steps"
         )
     end = "diverged" if curve.diverged else "did not diverge: try a higher --high"
-    print(
-        f"unmask: {len(curve.rates)} steps, {end}; steepest at {curve.steepest:.2g}, least loss at {curve.lowest:.2g}",
-        file=sys.stderr,
-    )
+    tell(f"{len(curve.rates)} steps, {end}; steepest at {curve.steepest:.2g}, least loss at {curve.lowest:.2g}")
     print(f"{curve.suggestion:.2g}")
     return code
 
@@ -105,7 +104,7 @@ def _search(arguments: argparse.Namespace) -> int:
 
     def notify(trial: Trial) -> None:
         score = trial.failure or f"{plan.objective} {trial.score:.4g}"
-        print(f"trial {trial.number:3}  epoch {trial.epochs:3}  {score}", file=sys.stderr, flush=True)
+        print(f"trial {trial.number:3}  epoch {trial.epochs:3}  {printable(score)}", file=sys.stderr, flush=True)
 
     trials = search(plan, recipe, dataset, Path(arguments.out), device=arguments.device, notify=notify)
     if arguments.format == "json":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
+from unmask.cli.text import tell
 from unmask.cli.values import file_with
 
 
@@ -51,9 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{count:9,}  {what}")
     if arguments.report:
         write_audit_page(dataset, found, arguments.report)
-        print(f"unmask: {arguments.report}", file=sys.stderr)
+        tell(arguments.report)
     if arguments.fix:
         fixed = require_rows(dataset, fixed_rows(dataset, found))
         write_dataset(fixed, arguments.fix)
-        print(f"unmask: {arguments.fix}: {len(fixed):,} of {len(dataset):,} rows", file=sys.stderr)
+        tell(f"{arguments.fix}: {len(fixed):,} of {len(dataset):,} rows")
     return code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.data import check_heeded
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
+from unmask.cli.text import tell
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         found = _judged(dataset, judge, arguments)
     write_cleaning_page(dataset, found, arguments.out / PAGE, most=arguments.most or SHOWN)
-    print(f"unmask: {arguments.out / PAGE}", file=sys.stderr)
+    tell(arguments.out / PAGE)
     return code
 
 
@@ -130,10 +130,9 @@ def _by_model(arguments: argparse.Namespace) -> Judge:
         if card.has_learned(dataset.checksum, arguments.split or SPLIT) or card.learned_otherwise(
             dataset.checksum, dataset.division
         ):
-            print(
-                f"unmask: {card.identity} has learned from rows of this data and doubts too few of those; --config "
-                "judges each row by a network that has not seen it",
-                file=sys.stderr,
+            tell(
+                f"{card.identity} has learned from rows of this data and doubts too few of those; --config "
+                "judges each row by a network that has not seen it"
             )
         with Progress("crops", total=len(rows)) as progress:
             return predictor([classifier], dataset.taxonomy, advance=progress.advance)(dataset.images[rows])
@@ -156,7 +155,7 @@ def _by_folds(arguments: argparse.Namespace) -> Judge:
     recipe = load_config(arguments.config, arguments.set or [])
 
     def train(config: TrainConfig, parted: FaceDataset, name: str) -> Path:
-        print(f"unmask: {name}, {config.epochs} epochs", file=sys.stderr)
+        tell(f"{name}, {config.epochs} epochs")
         with ExitStack() as stack:
             notify = on_terminal(config, stack.enter_context(Progress("batches")))
             return trained(config, parted, arguments.out / name, device=device, notify=notify)
@@ -177,4 +176,4 @@ def _apply(dataset: FaceDataset, decisions: Path, out: Path) -> None:
     print(f"{decided.relabelled:9,}  relabelled")
     print(f"{decided.kept:9,}  kept")
     print(f"{decided.undecided:9,}  undecided, kept as they are")
-    print(f"unmask: {out}: {len(decided.dataset):,} of {len(dataset):,} rows", file=sys.stderr)
+    tell(f"{out}: {len(decided.dataset):,} of {len(dataset):,} rows")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.cli.loading import add_loading_options, check_outside, load
-from unmask.cli.text import counted
+from unmask.cli.text import counted, tell
 
 BAR_WIDTH = 24
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         from unmask.datasets.describe_page import write_pictures
 
-        print(f"unmask: {write_pictures(dataset, figures, arguments.out)[0]}", file=sys.stderr)
+        tell(write_pictures(dataset, figures, arguments.out)[0])
     return code
 
 

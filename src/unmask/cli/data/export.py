@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from unmask.cli.loading import add_loading_options, load
+from unmask.cli.text import tell
 
 
 def add_parser(actions: Any) -> None:
@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
     check_place(arguments.out, to=arguments.to)
     dataset, code = load(arguments)
     write_dataset(dataset, arguments.out, to=arguments.to)
-    print(f"unmask: {arguments.out}: {len(dataset):,} rows", file=sys.stderr)
+    tell(f"{arguments.out}: {len(dataset):,} rows")
     return code

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
+from unmask.cli.text import tell
 from unmask.cli.values import whole
 
 
@@ -32,5 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = fetch(arguments.source, arguments.out, size=arguments.size)
     print(folder)
-    print(f"unmask: look into it with: unmask data describe {folder}", file=sys.stderr)
+    tell(f"look into it with: unmask data describe {folder}")
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from unmask.cli.data import check_heeded
 from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.text import tell
 from unmask.cli.values import file_with, whole
 
 HEEDED = {
@@ -71,5 +71,5 @@ def run(arguments: argparse.Namespace) -> int:
     split.write(arguments.out)
     for name, count in zip(*np.unique(split.names, return_counts=True), strict=True):
         print(f"{count:9,}  {name}")
-    print(f"unmask: {arguments.out}: {arguments.out.stat().st_size:,} bytes", file=sys.stderr)
+    tell(f"{arguments.out}: {arguments.out.stat().st_size:,} bytes")
     return code
