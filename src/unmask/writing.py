@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,54 @@ def remedy(code: int | None) -> str:
     return "free some space or choose another place" if code in _FULL else "choose another place"
 
 
+class Replacement:
+    """What is to stand in a file's place when it is complete, and not before.
+
+    It is written to ``part``, a new file beside the old one, or beside that to which a link leads; the link stays, and
+    so do the old one's permissions. What is no file, such as a device or a pipe, is not replaced: there ``part`` is the
+    path itself.
+
+    Raises
+    ------
+    OSError
+        The new file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.part = self._target = path
+        there = path.exists()
+        if there and not path.is_file():
+            return
+        self._target = Path(os.path.realpath(path))
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        # Of a name that nobody else has, and, as a new file, of the permissions that any other would get.
+        self.part = self._target.with_name(f"unmask-{os.urandom(8).hex()}.part")
+        self.part.touch(0o600 if there else 0o666, exist_ok=False)
+        self._mode = stat.S_IMODE((self._target if there else self.part).stat().st_mode)
+
+    def complete(self) -> None:
+        """Let the new file, which is closed, take its place. Raises OSError."""
+        if self.part != self._target:
+            self.part.chmod(self._mode)
+            self.part.replace(self._target)
+
+    def discard(self) -> None:
+        """Remove the new file, unless it has taken its place."""
+        if self.part != self._target:
+            self.part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The ``part`` of a :class:`Replacement`, which is complete when the block ends without an error."""
+    new = Replacement(path)
+    try:
+        yield new.part
+        new.complete()
+    finally:
+        new.discard()
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, replacing what stood there only when the new one is complete.
 
@@ -74,11 +123,5 @@ def write_whole(path: Path, content: str | bytes) -> None:
         The file cannot be written; what stood there stays.
     """
     data = encodable(content).encode("utf-8") if isinstance(content, str) else content
-    part = path.with_name(path.name + ".part")
-    with disk_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with disk_errors(path), replacing(path) as part:
+        part.write_bytes(data)

@@ -27,7 +27,7 @@ from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.layouts import LoadOptions
 from unmask.errors import DataError
 from unmask.expressions import FER2013, TAXONOMIES, Taxonomy
-from unmask.writing import disk_errors
+from unmask.writing import disk_errors, replacing
 
 SIDE = 48
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -215,18 +215,11 @@ def write(dataset: FaceDataset, path: Path) -> None:
             columns[name] = [str(count) for count in counts]
     label, _, *others = columns.values()
     words = [str(value) for value in range(256)]
-    part = path.with_name(path.name + ".part")
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "w", encoding="utf-8", newline="\n") as file:
-                file.write(",".join(columns) + "\n")
-                for row, image in enumerate(dataset.images):
-                    pixels = " ".join(map(words.__getitem__, image.tobytes()))
-                    file.write(",".join([label[row], pixels, *(column[row] for column in others)]) + "\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with disk_errors(path), replacing(path) as part, open(part, "w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(columns) + "\n")
+        for row, image in enumerate(dataset.images):
+            pixels = " ".join(map(words.__getitem__, image.tobytes()))
+            file.write(",".join([label[row], pixels, *(column[row] for column in others)]) + "\n")
 
 
 def _plain_words(words: NDArray[np.str_], what: str) -> list[str]:

@@ -16,7 +16,7 @@ from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.own_folder import png
 from unmask.errors import DataError, InputError, MissingExtraError
 from unmask.expressions import Taxonomy
-from unmask.writing import disk_errors
+from unmask.writing import disk_errors, replacing
 
 FORMAT = 1
 KEY = b"unmask"
@@ -101,14 +101,13 @@ class _Kind:
 @contextmanager
 def _whole_file(path: Path, kind: _Kind, made_from: str, pq: Any) -> Iterator[Any]:
     """A Parquet writer whose file takes its name when it is complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with disk_errors(path):
-            with pq.ParquetWriter(part, _schema(kind, made_from), compression="zstd") as writer:
-                yield writer
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        disk_errors(path),
+        replacing(path) as part,
+        open(part, "wb") as file,
+        pq.ParquetWriter(file, _schema(kind, made_from), compression="zstd") as writer,
+    ):
+        yield writer
 
 
 def _schema(kind: _Kind, made_from: str) -> Any:

@@ -11,14 +11,14 @@ from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.columns import Cell, columns, rows
 from unmask.readings import Reading
-from unmask.writing import disk_errors, encodable, refuse_folder
+from unmask.writing import Replacement, disk_errors, encodable
 
 ROW_GROUP = 8192
 """Rows held in memory before they go to disk together."""
 
 
 class ParquetWriter(Writer):
-    """Row groups into ``NAME.part``, which takes the file's own name when it is complete, at ``close``.
+    """Row groups into a new file, which takes the place of the target when it is complete, at ``close``.
 
     Raises
     ------
@@ -36,7 +36,6 @@ class ParquetWriter(Writer):
             raise MissingExtraError("pyarrow", "parquet") from None
         assert isinstance(target, Path)
         self._path = target
-        self._part = target.with_name(target.name + ".part")
         self._labels = tuple(labels)
         self._rows: list[tuple[Cell, ...]] = []
         self._written = False
@@ -44,10 +43,10 @@ class ParquetWriter(Writer):
         self._schema = pa.schema(
             [pa.field(column.name, types[column.type], nullable=not column.always) for column in columns(labels)]
         )
-        refuse_folder(target)
         with disk_errors(self._path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = pq.ParquetWriter(self._part, self._schema, compression="zstd")
+            self._new = Replacement(target)
+            self._stream = self._new.part.open("wb")  # not the path, because a pipe cannot be sought in
+            self._file = pq.ParquetWriter(self._stream, self._schema, compression="zstd")
 
     def write(self, reading: Reading) -> None:
         if self._file is None:
@@ -61,13 +60,16 @@ class ParquetWriter(Writer):
         file, self._file = self._file, None
         if file is None:
             return
-        with disk_errors(self._path):
-            self._flush(file)
-            file.close()
-            if self._written or not self._path.exists():
-                self._part.replace(self._path)
-            else:  # nothing was read, which is no reason to lose what an earlier run has written
-                self._part.unlink()
+        try:
+            with disk_errors(self._path):
+                with self._stream:
+                    self._flush(file)
+                    file.close()
+                # Where nothing was read, that is no reason to lose what an earlier run has written.
+                if self._written or not self._path.exists():
+                    self._new.complete()
+        finally:
+            self._new.discard()
 
     def _flush(self, file: Any) -> None:
         import pyarrow as pa

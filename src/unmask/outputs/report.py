@@ -22,7 +22,7 @@ from unmask.outputs.film_page import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
 from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
-from unmask.writing import disk_errors, encodable
+from unmask.writing import Replacement, disk_errors, encodable
 
 THUMBNAIL_SIDE = 900
 """Longer side of the pictures in the page, in pixels, at most."""
@@ -82,7 +82,6 @@ class ReportWriter:
     def __init__(self, path: Path, *, title: str = "Facial expressions") -> None:
         check_report(path)
         self._path = path
-        self._part = path.with_name(path.name + ".part")
         self._title = title
         self._pictures = 0
         self._empty = 0
@@ -92,7 +91,8 @@ class ReportWriter:
         self._shown: Counter[Expression] = Counter()
         self._withheld: Counter[Abstention] = Counter()
         with disk_errors(path):
-            self._page = self._part.open("wb")
+            self._new = Replacement(path)
+            self._page = self._new.part.open("wb")
         self._body = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (closed in close)
 
     def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
@@ -129,17 +129,20 @@ class ReportWriter:
         if not self._pictures and not self._films and self._path.exists():
             self._body.close()
             self._page.close()
-            self._part.unlink()
+            self._new.discard()
             return
-        with self._body as body, self._page as page, disk_errors(self._path):
-            body.seek(0)
-            page.write(_bytes(self._head()))
-            shutil.copyfileobj(body, page)
-            page.write(_bytes(_failure_list(self._failures)))
-            script = f"<script>\n{SCRIPT}\n</script>\n" if self._films else ""
-            page.write(_bytes("</main>\n" + script + PAGE_FOOT))
-        with disk_errors(self._path):
-            self._part.replace(self._path)
+        try:
+            with disk_errors(self._path):
+                with self._body as body, self._page as page:
+                    body.seek(0)
+                    page.write(_bytes(self._head()))
+                    shutil.copyfileobj(body, page)
+                    page.write(_bytes(_failure_list(self._failures)))
+                    script = f"<script>\n{SCRIPT}\n</script>\n" if self._films else ""
+                    page.write(_bytes("</main>\n" + script + PAGE_FOOT))
+                self._new.complete()
+        finally:
+            self._new.discard()
 
     def __enter__(self) -> Self:
         return self

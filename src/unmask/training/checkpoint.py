@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unmask.errors import ConfigError, InputError, ModelError
 from unmask.training.config import TrainConfig
 from unmask.training.typed import build_typed
+from unmask.writing import replacing
 
 CHECKPOINT = "checkpoint.safetensors"
 """In the folder of a run."""
@@ -61,14 +62,11 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any
     InputError
         The disk is full or the folder cannot be written; the last checkpoint stays.
     """
-    part = path.with_suffix(".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, part, metadata={"state": json.dumps(state)})
-        part.replace(path)
+        with replacing(path) as part:
+            save_file(contiguous, part, metadata={"state": json.dumps(state)})
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{path}: checkpoint not written ({error}); free some space and go on with --resume") from None
 
 
