@@ -179,6 +179,50 @@ def test_resume_reads_nothing_twice(
     assert broken.read_text() == whole.read_text()
 
 
+def test_a_resumed_report_shows_everything(
+    capsys: pytest.CaptureFixture[str], folder: Path, photo: Path, tmp_path: Path
+) -> None:
+    """The page of a resumed run is that of an unbroken one, also for what is not named again; nothing is drawn over."""
+    (folder / "b.jpg").unlink()
+    out, page, drawn = tmp_path / "out.jsonl", tmp_path / "page.html", tmp_path / "drawn"
+    first = tmp_path / "first.jpg"
+    shutil.copy(photo, first)
+    options = ("--out", str(out), "--report", str(page), "--annotate", str(drawn))
+    assert run(capsys, "read", str(first), str(folder), *options)[0] == 0
+    whole, lines = page.read_text(), out.read_text().splitlines(keepends=True)
+    assert whole.count("<article") == 3
+    for path in drawn.iterdir():
+        path.write_bytes(b"drawn before")
+    for known, sources in ((2, (str(first), str(folder))), (3, (str(first), str(folder))), (2, (str(folder),))):
+        out.write_text("".join(lines[:known]))
+        assert run(capsys, "read", *sources, *options, "--resume")[0] == 0
+        assert page.read_text() == whole
+        assert out.read_text() == "".join(lines)
+    kept = {path.name: path.read_bytes() == b"drawn before" for path in drawn.iterdir()}
+    assert kept == {"first.png": True, "a.png": True, "c.png": False}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_resumed_report_names_what_it_cannot_show(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, gone: bool
+) -> None:
+    """A picture that was read before and is gone, or has another size by now, is missing with its reason."""
+    (folder / "b.jpg").unlink()
+    out, page = tmp_path / "out.jsonl", tmp_path / "page.html"
+    assert run(capsys, "read", str(folder), "--out", str(out))[0] == 0
+    lines = out.read_text()
+    (folder / "a.jpg").unlink()
+    if not gone:
+        Image.new("RGB", (20, 20)).save(folder / "a.jpg")
+    code, _, err = run(capsys, "read", str(folder), "--out", str(out), "--report", str(page), "--resume")
+    assert code == 1
+    assert "a.jpg: was read by an earlier run and cannot be shown again; its rows stay: " in err
+    assert ("no such file" if gone else "it has changed since") in err
+    assert page.read_text().count("<article") == 1
+    assert "a.jpg: was read by an earlier run" in page.read_text()
+    assert out.read_text() == lines
+
+
 def test_resume_keeps_to_one_model_and_its_labels(
     capsys: pytest.CaptureFixture[str], photo: Path, landscape: Path, tmp_path: Path
 ) -> None:

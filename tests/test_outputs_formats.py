@@ -71,8 +71,9 @@ def test_a_film_goes_on_after_its_last_seconds(tmp_path: Path) -> None:
     assert list(earlier.past) == ["long.mp4"]
     assert [reading.index for reading in earlier.past["long.mp4"].recent] == list(range(69, 100))
     assert earlier.past["long.mp4"].highest_id == 0
-    assert list(earlier.readings("clip.mp4")) == FILM
-    assert len(list(earlier.readings())) == 103
+    found = list(earlier.readings())
+    assert [reading for reading in found if reading.source == "clip.mp4"] == FILM
+    assert len(found) == 103
 
 
 def test_a_film_read_in_long_steps_goes_on(tmp_path: Path) -> None:

@@ -297,6 +297,26 @@ def test_a_run_goes_on_where_it_stopped(
     assert json.loads(summary.read_text())["films"][0]["frames"] == FRAMES
 
 
+def test_a_report_that_goes_on_has_the_finished_film(
+    capsys: pytest.CaptureFixture[str], crossing: Path, photo: Path, rows: list[Reading], tmp_path: Path
+) -> None:
+    """A picture, a film that was read to its end, and what follows: all are on the page, and the film counts once."""
+    out, page, summary, drawn = (tmp_path / name for name in ("out.jsonl", "page.html", "s.json", "drawn"))
+    assert run(capsys, "read", photo, "--out", out)[0] == 0
+    still = out.read_text()
+    last = tmp_path / "last.jpg"
+    last.write_bytes(photo.read_bytes())
+    done = still + "".join(reading.to_line() + "\n" for reading in rows)
+    out.write_text(done + still.replace(str(photo), str(last)))
+    options = ("--out", out, "--report", page, "--summary", summary, "--annotate", drawn, "--resume")
+    assert run(capsys, "read", photo, crossing, last, *options)[0] == 0
+    text = page.read_text()
+    assert (text.count("<article"), text.count('<section class="film"')) == (2, 1)
+    assert f"{FRAMES} frames from" in text
+    assert [film["frames"] for film in json.loads(summary.read_text())["films"]] == [FRAMES]
+    assert not drawn.exists() or not list(drawn.iterdir())
+
+
 def test_a_run_that_goes_on_gives_no_number_twice(
     capsys: pytest.CaptureFixture[str],
     crossing: Path,

@@ -55,6 +55,7 @@ class Pictures:
         self._roots = tuple(roots)
         self._stack = ExitStack()
         self._used: set[Path] = set()
+        self._passed: set[str] = set()
         self._blurrer: Any = None
         self._page: Any = None
         self._film: _Film | None = None
@@ -79,6 +80,11 @@ class Pictures:
     def shows(self) -> bool:
         """Whether it needs pictures, not only readings."""
         return self._annotate is not None or self._report is not None
+
+    @property
+    def reports(self) -> bool:
+        """Whether it makes a page, which shows all that was ever read."""
+        return self._report is not None
 
     @property
     def counts(self) -> bool:
@@ -127,6 +133,7 @@ class Pictures:
 
     def pass_over(self, source: str, *, moves: bool) -> None:
         """Leave what an earlier run has drawn of a source as it is, and its name to it."""
+        self._passed.add(source)
         if self._annotate and not names_one(self._annotate):
             self._target(source, ".mp4" if moves else ".png")
 
@@ -139,7 +146,7 @@ class Pictures:
                 self._film = self._open_film(reading.source)
             self._film.add(frame, reading)
             return
-        if self._annotate:
+        if self._annotate and reading.source not in self._passed:
             from unmask.outputs.drawing import save_annotated
 
             save_annotated(frame.image, reading, self._target(reading.source, ".png"))
@@ -149,7 +156,7 @@ class Pictures:
     def _open_film(self, source: str) -> _Film:
         self._films += 1
         film = _Film(source)
-        if self._annotate:
+        if self._annotate and source not in self._passed:
             film.annotate(self._target(source, ".mp4"))
         if self._report:
             film.describe(self._report, self._films)

@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None
-    tally, moves = Tally(), False
+    tally, moves, lost = Tally(), False, 0
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())
         pictures = stack.enter_context(
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
-            redo(pictures, earlier, sources, film)
+            lost = redo(pictures, earlier, sources, film)
         progress = stack.enter_context(Progress("frames", total if total != 1 else None))
         items = reader.stream(
             sources,
@@ -155,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     if tally.failed and total != 1:
         rest = "; the rest were" if tally.failed < tally.inputs else ""
         tell(f"{tally.failed} of {tally.inputs} inputs could not be read{rest}")
-    return 1 if tally.failed else 0
+    return 1 if tally.failed or lost else 0
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unmask.cli.text import tell
+from unmask.errors import InputError
 
 if TYPE_CHECKING:
     from unmask.cli.drawing import Pictures
-    from unmask.media import Source
+    from unmask.media import Failure, Frame, Input, Source, Span
     from unmask.outputs.jsonl import EarlierRun
     from unmask.reader import Reader
     from unmask.readings import Reading
@@ -32,30 +38,64 @@ def earlier_of(path: Path, reader: Reader) -> EarlierRun:
     return earlier
 
 
-def redo(pictures: Pictures, earlier: EarlierRun, sources: Sequence[Source], film: FilmOptions | None) -> None:
-    """Count and, of the film that was cut short, draw again what an earlier run has read already."""
-    from unmask.media import WHOLE, expand, open_film
+def redo(pictures: Pictures, earlier: EarlierRun, sources: Sequence[Source], film: FilmOptions | None) -> int:
+    """Count and draw again what an earlier run has read already.
 
-    if pictures.counts:
-        for reading in earlier.readings():
-            if not (pictures.shows and reading.source in earlier.past):
+    A report is made anew as a whole, so that everything is drawn into it; beside it, only a film that was cut short is.
+
+    Returns
+    -------
+    How many inputs cannot be shown again, because they are gone or have changed; each is reported.
+    """
+    from unmask.media import WHOLE, Input, expand
+    from unmask.media.stdin import STDIN
+
+    if not (pictures.shows or pictures.counts):
+        return 0
+    again = {*earlier.past, *(earlier.done if pictures.reports else ())} if pictures.shows else set()
+    named = {item.name: item for item in expand([one for one in sources if one != STDIN])} if again else {}
+    span, lost = film.span if film else WHOLE, 0
+    for source, moves in earlier.done.items():
+        pictures.pass_over(source, moves=moves)
+    for source, known in groupby(earlier.readings(), key=attrgetter("source")):
+        if source not in again:
+            for reading in known:
                 pictures.count(reading)
-    if pictures.shows:
-        for source, moves in earlier.done.items():
-            pictures.pass_over(source, moves=moves)
-        span = film.span if film else WHOLE
-        for item in expand(sources) if earlier.past else ():
-            if item.name in earlier.past:
-                _redraw(pictures, open_film(item, span), earlier.readings(item.name))
+            continue
+        with closing(_frames(named.get(source) or Input(source, Path(source)), span)) as frames:
+            problem = _redraw(pictures, frames, known)
+        if problem:
+            lost += 1
+            tell(message := f"{source}: was read by an earlier run and cannot be shown again; its rows stay: {problem}")
+            pictures.fail(message)
+    return lost
 
 
-def _redraw(pictures: Pictures, frames: Iterator[Any], known: Iterator[Reading]) -> None:
-    """Draw frames whose readings an earlier run has written; ``known`` in the order of the frames."""
+def _frames(item: Input, span: Span) -> Generator[Frame | Failure, None, None]:
+    """The frames of one input, or why there are none."""
+    from unmask.media import Failure, open_film, open_frame
+
+    if item.live:
+        yield Failure(item.name, InputError("it came live"))
+    elif item.moves:
+        yield from open_film(item, span)
+    else:
+        yield open_frame(item)
+
+
+def _redraw(pictures: Pictures, frames: Iterator[Frame | Failure], known: Iterator[Reading]) -> str:
+    """Draw frames whose readings, in their order, are known, and count those that are gone; says why they are."""
     from unmask.media import Failure
 
-    frames = iter(frames)
+    problem, whole = "it has changed since", True
     for reading in known:
         for frame in frames:
-            if not isinstance(frame, Failure) and frame.index == reading.index:
+            if isinstance(frame, Failure):
+                problem = str(frame.error)
+            elif frame.index == reading.index and frame.image.shape[:2] == (reading.height, reading.width):
                 pictures.add(frame, reading)
                 break
+        else:
+            whole = False
+            pictures.count(reading)
+    return "" if whole else problem

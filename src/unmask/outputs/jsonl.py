@@ -74,12 +74,11 @@ class EarlierRun:
                     f"{_made_by(model, labels)}; use the model and head of the first run, or name another output file"
                 )
 
-    def readings(self, source: str | None = None) -> Iterator[Reading]:
-        """The readings of the file, or those of one source, one at a time."""
+    def readings(self) -> Iterator[Reading]:
+        """The readings of the file, one at a time."""
         if self.path is not None and self.end:
             for reading, _ in _lines(self.path):
-                if source is None or reading.source == source:
-                    yield reading
+                yield reading
 
 
 def earlier_run(path: Path) -> EarlierRun:
