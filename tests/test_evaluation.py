@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.errors import DataError
-from unmask.evaluation.calibration import even_cost_threshold, fit_temperature
+from unmask.evaluation.calibration import TOO_FEW, calibration, even_cost_threshold, fit_temperature
 from unmask.evaluation.curves import reliability
 from unmask.evaluation.metrics import confusion_matrix, evaluate_probs
 from unmask.expressions import Expression, Taxonomy
@@ -72,6 +72,19 @@ def test_temperature_is_found(truth: float) -> None:
     draws = np.array([rng.choice(3, p=p) for p in softmax(logits, temperature=truth)])
     fitted = fit_temperature(logits, draws)
     assert fitted == pytest.approx(truth, rel=0.08)  # four standard errors of this many draws
+
+
+def test_what_rows_cannot_tell() -> None:
+    """Too few rows, or answers that are all right, choose neither temperature nor thresholds."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(TOO_FEW, 3))
+    said = logits.argmax(axis=1)
+    labels = np.where(np.arange(TOO_FEW) % 5, said, (said + 1) % 3)
+    temperature, thresholds = calibration(logits, labels)
+    assert temperature == pytest.approx(fit_temperature(logits, labels), abs=1e-4)
+    assert set(thresholds) == {"min_confidence", "min_margin"}
+    assert calibration(logits[1:], labels[1:]) == (None, {})
+    assert calibration(logits, said) == (None, {})
 
 
 def test_threshold_at_even_cost() -> None:

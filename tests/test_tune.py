@@ -297,6 +297,33 @@ def test_a_gallery_does_not_replace_the_data(tmp_path: Path, capsys: pytest.Capt
     assert face.read_bytes() == b"a face"
 
 
+def test_nothing_that_trains_writes_over_what_it_reads(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe is not replaced by the run's own copy of it, and no run lies among the faces that it learns from."""
+    config, _ = files
+    own = tmp_path / "config.json"
+    own.write_text("{}")
+    faces = tmp_path / "faces" / "happy"
+    faces.mkdir(parents=True)
+    assert main(["train", "--config", str(own), "--data", str(faces.parent), "--out", str(tmp_path)]) == 2
+    assert f"--out {own} would replace {own}, which is read" in capsys.readouterr().err
+    about = ["--config", config, "--data", str(faces.parent), "--out", str(faces / "run")]
+    commands = (
+        ["train", *about],
+        ["tune", "rate", *about],
+        ["tune", "search", *about, "--plan", "plan.toml"],
+        ["study", *about],
+        ["capstone", "--data", str(faces.parent), "--out", str(faces / "run")],
+        ["evaluate", "nano", "--data", str(faces.parent), "--out", str(faces / "page")],
+    )
+    for command in commands:
+        assert main(command) == 2
+        assert "lies in the data set's own folder" in capsys.readouterr().err
+    assert not any(faces.iterdir())
+    assert own.read_text() == "{}"
+
+
 def test_train_says_what_the_model_will_lack(
     files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Everything that unmask raises on purpose.
+"""Everything that unmask raises on purpose about what it is given.
 
 ::
 
@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 
 class UnmaskError(Exception):
-    """Base class: catch this to catch everything that unmask raises on purpose."""
+    """Base class: catch this to catch them all. Wrong use, such as writing after ``close``, is ValueError."""
 
 
 class InputError(UnmaskError):

@@ -21,7 +21,7 @@ from unmask.classical.pairs import pair_weights, votes_graph
 from unmask.classical.scaling import Components, UnitScale
 from unmask.datasets import FaceDataset
 from unmask.errors import ModelError
-from unmask.evaluation.calibration import fit_temperature, score_thresholds
+from unmask.evaluation.calibration import calibration
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import Taxonomy
 from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, save_folder
@@ -132,9 +132,9 @@ def save_model(
     )
     images, labels = held
     scores = Classifier(ModelFile(card, content)).logits(images)
-    temperature = round(fit_temperature(scores, labels), 4)
-    thresholds = Thresholds(**score_thresholds(scores, labels, temperature))
-    card = dataclasses.replace(card, heads=(Head(taxonomy.name, taxonomy, temperature),), thresholds=thresholds)
+    temperature, thresholds = calibration(scores, labels)
+    head = Head(taxonomy.name, taxonomy, temperature or 1.0)
+    card = dataclasses.replace(card, heads=(head,), thresholds=Thresholds(**thresholds))
     measured = evaluate(Classifier(ModelFile(card, content)), dataset, split=split)
     card = dataclasses.replace(card, metrics={f"{dataset.name} {split}": measured})
     save_folder(folder, card, content)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmask.cli.loading import check_outside
 from unmask.cli.text import aligned, tell
 from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _carry_out(arguments: argparse.Namespace) -> int:
     from unmask.cli.train import need_torch
 
+    check_outside(arguments, {"--out": arguments.out})
     need_torch(arguments.threads, arguments.device)
     _need_study()
     from unmask.capstone.budgets import BUDGETS

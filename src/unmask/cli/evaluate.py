@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outside, load
 from unmask.cli.text import aligned, names, tell
 from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.evaluation.corruptions import check_corruptions
     from unmask.models import Classifier
 
+    check_outside(arguments, {"--out": arguments.out})
     check_corruptions(names(arguments.corruptions))
     if arguments.out is not None:
         from unmask.plots import need_matplotlib

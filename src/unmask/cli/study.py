@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.text import tell
 from unmask.cli.values import whole
 
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in plan.tables:
             raise ConfigError(f"--table {name}: {suggest(name, plan.tables)}")
     out = Path(arguments.out)
+    check_outside(arguments, {"--out": out})
     for name in ("results.json", "results.csv", "study.html"):
         check_outputs(arguments, {"--out": out / name}, arguments.config, arguments.face)
     if (out / "cells").exists() and not arguments.resume:

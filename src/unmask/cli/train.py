@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import add_loading_options, check_outputs, load
+from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.text import layers, tell
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
@@ -88,16 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.errors import InputError
     from unmask.plots import to_svg
     from unmask.training.checkpoint import CHECKPOINT
-    from unmask.training.config import load_config
+    from unmask.training.config import CONFIG, load_config
     from unmask.training.finish import finish, finish_int8, lacks
     from unmask.training.fit import Trainer
     from unmask.training.parallel import joined
     from unmask.training.pictures import curves
     from unmask.writing import write_whole
 
-    check_outputs(arguments, {"--gallery": arguments.gallery}, arguments.config)
-    config = load_config(arguments.config, arguments.set)
     out = Path(arguments.out)
+    # A run that goes on may be told its own configuration.
+    recipe = {} if arguments.resume or arguments.gallery else {"--out": out / CONFIG}
+    check_outputs(arguments, {**recipe, "--gallery": arguments.gallery}, arguments.config)
+    check_outside(arguments, {"--out": out, "--gallery": arguments.gallery})
+    config = load_config(arguments.config, arguments.set)
     if (out / CHECKPOINT).exists() and not (arguments.resume or arguments.gallery):
         raise InputError(f"{out} holds a run already; go on with --resume, or name another folder")
     with joined(arguments.device) as (parallel, device):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.cli.loading import load
+from unmask.cli.loading import check_outside, load
 from unmask.cli.text import tell
 from unmask.cli.train import add_run_arguments, need_torch
 from unmask.cli.values import whole
@@ -59,11 +59,12 @@ def _rate(arguments: argparse.Namespace) -> int:
     from unmask.training.fit import Trainer
     from unmask.writing import write_whole
 
+    out = Path(arguments.out)
+    check_outside(arguments, {"--out": out})
     config = load_config(arguments.config, arguments.set)
     if arguments.epoch > config.epochs:
         raise ConfigError(f"--epoch {arguments.epoch}: the recipe has epochs 1 to {config.epochs}")
     dataset, code = load(arguments)
-    out = Path(arguments.out)
     trainer = Trainer(config, dataset, out, device=arguments.device)
     with Progress("steps", arguments.steps) as progress:
 
@@ -97,6 +98,7 @@ def _search(arguments: argparse.Namespace) -> int:
     from unmask.training.search import load_plan, search
     from unmask.training.typed import apply_overrides, read_table
 
+    check_outside(arguments, {"--out": Path(arguments.out)})
     plan = load_plan(arguments.plan)
     recipe = read_table(arguments.config)
     apply_overrides(recipe, arguments.set)

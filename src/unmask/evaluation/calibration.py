@@ -7,6 +7,28 @@ from numpy.typing import NDArray
 
 from unmask.models import softmax
 
+TOO_FEW = 30
+"""Rows below which a temperature and thresholds are chance alone."""
+
+
+def calibration(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> tuple[float | None, dict[str, float]]:
+    """The temperature, and the thresholds of :func:`score_thresholds`, that suit rows a model has not learned from.
+
+    None and no thresholds where the rows cannot tell: there are too few, or all answers are right, for which no
+    temperature would be low enough.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)``.
+    labels
+        Codes ``(N,)``.
+    """
+    if len(labels) < TOO_FEW or (logits.argmax(axis=1) == labels).all():
+        return None, {}
+    temperature = round(fit_temperature(logits, labels), 4)
+    return temperature, score_thresholds(logits, labels, temperature)
+
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """The temperature with the lowest log loss, between 0.05 and 20.

@@ -14,7 +14,7 @@ from torch import nn
 
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.evaluation.answers import reference_labels
-from unmask.evaluation.calibration import fit_temperature, score_thresholds
+from unmask.evaluation.calibration import TOO_FEW, calibration
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import TAXONOMIES
 from unmask.models import Classifier, Head, ModelCard, ModelFile
@@ -29,9 +29,6 @@ from unmask.training.trained import abstention, origin, told_once, training_fact
 
 _FEW = 200
 """Held-out rows below which temperature and thresholds are largely chance."""
-
-_TOO_FEW = 30
-"""Held-out rows below which they are chance alone, and are left as they are."""
 
 
 def trained(
@@ -82,7 +79,7 @@ def lacks(trainer: Trainer, dataset: FaceDataset) -> list[str]:
             )
         )
     elif len(trainer.held_rows) < _FEW:
-        too = "too few" if len(trainer.held_rows) < _TOO_FEW else "few"
+        too = "too few" if len(trainer.held_rows) < TOO_FEW else "few"
         found.append(
             f"{len(trainer.held_rows)} held-out rows are {too} to calibrate scores and choose thresholds on"
             + (" (temperature 1, no thresholds)" if too == "too few" else "")
@@ -204,8 +201,7 @@ def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
 def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> ModelCard:
     """The card with temperatures, and the thresholds of confidence and margin of its first head.
 
-    A head for which too few held-out rows have a label stays as it is, and so does one that is right about all of them:
-    no temperature would be low enough.
+    A head of which the held-out rows cannot tell, as :func:`unmask.evaluation.calibration.calibration` says, stays.
     """
     classifier = Classifier(ModelFile(card, graph.SerializeToString()))
     heads, thresholds = [], card.thresholds
@@ -214,17 +210,13 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
         by_votes = head.name == "ferplus" and held.taxonomy.name != "ferplus"
         labels, taxonomy = reference_labels(held, use_votes=by_votes)
         rows = labels != UNLABELLED
-        if rows.sum() < _TOO_FEW:
+        if not rows.any():
             heads.append(head)
             continue
-        labels, logits = labels[rows], classifier.logits(held.images[rows], head=head.name)
-        if (logits.argmax(axis=1) == labels).all():
-            heads.append(head)
-            continue
-        temperature = round(fit_temperature(logits, labels), 4)
-        heads.append(Head(head.name, taxonomy, temperature))
+        temperature, found = calibration(classifier.logits(held.images[rows], head=head.name), labels[rows])
+        heads.append(head if temperature is None else Head(head.name, taxonomy, temperature))
         if head is card.heads[0]:
-            thresholds = dataclasses.replace(thresholds, **score_thresholds(logits, labels, temperature))
+            thresholds = dataclasses.replace(thresholds, **found)
     return dataclasses.replace(card, heads=tuple(heads), thresholds=thresholds)
 
 

@@ -74,7 +74,7 @@ def freeze(network: FaceNetwork, learning: int) -> None:
 def running_average(decay: float) -> Callable[[Any, Any, Any], None]:
     """An exponential average for :class:`torch.optim.swa_utils.AveragedModel` that forgets its beginning.
 
-    Over the first steps the decay rises from 0.1 to what is asked for; a short run would else keep its random start.
+    Over the first steps the decay rises from 2/11 to what is asked for; a short run would else keep its random start.
     """
 
     def update(averaged: Any, current: Any, count: Any) -> None:

@@ -10,14 +10,14 @@ _MOMENTUM = (0.95, 0.85)  # at the ends of a cycle and at its peak
 
 
 def cosine(step: int, steps: int, warmup: int) -> float:
-    """Linear rise over ``warmup`` steps, then half a cosine from 1 down to 0 at the last step."""
+    """Linear rise over ``warmup`` steps, then half a cosine from 1 that would reach 0 one step after the last."""
     if step < warmup:
         return (step + 1) / warmup
     return _fall(step, steps, warmup)
 
 
 def one_cycle(step: int, steps: int, warmup: int) -> float:
-    """Half a cosine from a 25th up to 1 over ``warmup`` steps, then half a cosine down to a ten-thousandth.
+    """Half a cosine from a 25th up to 1 over ``warmup`` steps, then half a cosine towards a ten-thousandth.
 
     Smith and Topin, "Super-Convergence" (arXiv:1708.07120), with the cosines that are in common use.
     """
