@@ -165,6 +165,18 @@ def test_file_is_small_and_fits_its_data_only(tmp_path: Path) -> None:
     assert (tmp_path / "large.json").stat().st_size < 10_000
 
 
+def test_only_the_folds_are_folds() -> None:
+    """A split that is kept is not trained on because its name begins like a fold's; one named so is refused."""
+    dataset = made([0] * 20, list(range(20)))
+    dataset = dataclasses.replace(dataset, splits=np.repeat(["Training", "folder"], 10))
+    first = make_split(dataset, "kfold", within="Training", folds=2).apply(dataset, fold=1)
+    names, counts = np.unique(first.splits, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {"Training": 5, "Validation": 5, "folder": 10}
+    dataset = dataclasses.replace(dataset, splits=np.repeat(["Training", "fold2"], 10))
+    with pytest.raises(DataError, match="keeps a split 'fold2', which would become one of the 2 folds; name it other"):
+        make_split(dataset, "kfold", within="Training", folds=2)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -21,7 +21,10 @@ from unmask.errors import ConfigError, DataError, InputError
 from unmask.writing import disk_errors, write_whole
 
 FORMAT = 1
-_FOLD = "fold"
+
+
+def _fold_names(folds: int) -> list[str]:
+    return [f"fold{number}" for number in range(1, folds + 1)]
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ class Split:
             if fold is None or not 1 <= fold <= self.folds:
                 given = "" if fold is None else f"there is no fold {fold}; "
                 raise ConfigError(f"{given}this split has {self.folds} folds; choose with --fold, 1 to {self.folds}")
-            in_folds = np.char.startswith(names, _FOLD)
-            held = names == f"{_FOLD}{fold}"
-            names = np.where(held, splits.VALIDATION, np.where(in_folds, splits.TRAINING, names))
+            drawn = _fold_names(self.folds)
+            held = names == drawn[fold - 1]
+            names = np.where(held, splits.VALIDATION, np.where(np.isin(names, drawn), splits.TRAINING, names))
         return replace(dataset, splits=names).select(names != splits.UNUSED)
 
     def write(self, path: str | Path) -> None:
@@ -190,7 +193,8 @@ def make_split(
     ConfigError
         A value outside its range.
     DataError
-        There is no such split to draw from, a class has too few rows, or a part of the split would have none.
+        There is no such split to draw from, a class has too few rows, a part of the split would have none, or a split
+        that is kept has the name of a fold.
     """
     rows = np.ones(len(dataset), dtype=bool) if within is None else dataset.splits == within
     part = dataset if within is None else dataset.split(within)
@@ -209,8 +213,13 @@ def make_split(
     elif method == "kfold":
         if not 2 <= folds <= 100:
             raise ConfigError(f"folds {folds}: expected 2 to 100")
+        if kept := sorted({*names[~rows].tolist()}.intersection(_fold_names(folds))):
+            raise DataError(
+                f"{dataset.name}: keeps a split '{kept[0]}', which would become one of the {folds} folds; name it "
+                "otherwise in the data, or draw from all rows"
+            )
         numbers = splits.fold_numbers(groups, folds, seed=seed, strata=strata)
-        names[rows] = [f"{_FOLD}{number + 1}" for number in numbers.tolist()]
+        names[rows] = np.array(_fold_names(folds))[numbers]
         about |= {"folds": folds, "stratified": stratify, "groups": "copies and subjects"}
     elif method == "study":
         mask = splits.study_holdout(len(part), seed=seed)
@@ -222,7 +231,7 @@ def make_split(
         about |= {"training": training, "validation": validation}
     else:
         raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")
-    parts = [f"{_FOLD}{n + 1}" for n in range(folds)] if method == "kfold" else [splits.TRAINING, splits.VALIDATION]
+    parts = _fold_names(folds) if method == "kfold" else [splits.TRAINING, splits.VALIDATION]
     if missing := [name for name in parts if name not in names[rows]]:
         step = _MORE_ROWS.get(method, "give it data of more rows")
         raise DataError(f"{dataset.name}: '{method}' leaves {missing[0]} none of {len(part):,} rows; {step}")
