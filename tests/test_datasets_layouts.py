@@ -296,6 +296,24 @@ def test_table_of_codes_in_parquet(tmp_path: Path) -> None:
     assert dataset.names.tolist() == ["p/a.png", "p/b.png"]
 
 
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("0000000003000", "label '0000000003000'; expected 0 to 6"),  # whose beginning is a code
+        ("9" * 5000, "label '9999"),  # more digits than Python turns into a number
+        ("7", "label '7'; expected 0 to 6"),
+        ("--5", "unknown label '--5'"),
+        ("\N{ARABIC-INDIC DIGIT THREE}", "unknown label"),
+    ],
+)
+def test_labels_that_are_no_codes(tmp_path: Path, label: str, words: str) -> None:
+    """A number outside the taxonomy, however long, names the row and is no other class; nor is what looks like one."""
+    picture(tmp_path / "a.png")
+    (tmp_path / "list.csv").write_text(f"path,label\na.png,{label}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"line 2.*{words}"):
+        load_dataset(tmp_path / "list.csv", taxonomy="fer2013")
+
+
 def test_affectnet_tables(tmp_path: Path) -> None:
     """The first form: boxes cut from pictures, codes 0 to 7, rows without an expression passed over."""
     pixels = np.zeros((60, 100), np.uint8)

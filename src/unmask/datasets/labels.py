@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -55,16 +56,16 @@ def parse_label(text: str, taxonomy: Taxonomy | None) -> Expression | None:
         A word that is not known, a number outside the taxonomy, or a number where no taxonomy gives it a meaning.
     """
     word = text.strip()
-    if not word.lstrip("-").isdecimal():
+    if not re.fullmatch(r"-?[0-9]+", word):
         return expression_of(word)
     if taxonomy is None:
         raise DataError(
             f"label {word[:40]!r} is a number; say which taxonomy it belongs to: fer2013 or ferplus (--taxonomy)"
         )
-    code = int(word[:9])
-    if not UNLABELLED <= code < len(taxonomy):
+    # The length is asked first: Python does not turn thousands of digits into a number.
+    if len(word) > 9 or not UNLABELLED <= int(word) < len(taxonomy):
         raise DataError(f"label {word[:40]!r}; expected 0 to {len(taxonomy) - 1} ('{taxonomy.name}')")
-    return None if code == UNLABELLED else taxonomy.labels[code]
+    return None if int(word) == UNLABELLED else taxonomy.labels[int(word)]
 
 
 def to_codes(labels: Iterable[Expression | None], taxonomy: Taxonomy | None) -> tuple[NDArray[np.int64], Taxonomy]:
