@@ -260,6 +260,7 @@ VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,
             "line 3: expected ten vote",
         ),
         (VOTES + "Training,a.png,1,2\n", "line 2: expected ten vote"),
+        (VOTES.removeprefix("Usage,").strip() + ",Usage\na.png,1,2,3,4,5,6,7,8,9,0\n", "line 2: .* and the split"),
         (VOTES + "Training,a.png,1,2,3,4,5,6,7,8,9,0\n" * 2, "has 2 rows for the splits of FER2013, which has 1"),
     ],
 )

@@ -45,18 +45,19 @@ def read_votes(path: str | Path) -> tuple[NDArray[np.str_], NDArray[np.uint8]]:
     if missing:
         raise DataError(f"{path}: not FER+'s layout, columns missing: {', '.join(sorted(missing))}")
     usage, *columns = (header.index(name) for name in ("Usage", *COLUMNS))
-    votes = np.zeros((len(rows), len(COLUMNS)), dtype=np.uint8)
+    splits, votes = [], np.zeros((len(rows), len(COLUMNS)), dtype=np.uint8)
     for number, row in enumerate(rows):
         try:
-            counts = [int(row[column]) for column in columns]
+            split, counts = row[usage], [int(row[column]) for column in columns]
             if not all(0 <= count <= 255 for count in counts):
                 raise ValueError
         except (IndexError, ValueError):
             raise DataError(
-                f"{path}: line {number + 2}: expected ten vote counts 0 to 255, got {row!r}"[:300]
+                f"{path}: line {number + 2}: expected ten vote counts 0 to 255 and the split, got {row!r}"[:300]
             ) from None
+        splits.append(split)
         votes[number] = counts
-    return np.array([row[usage] for row in rows], dtype=np.str_), votes
+    return np.array(splits, dtype=np.str_), votes
 
 
 def join(dataset: FaceDataset, path: str | Path) -> FaceDataset:
