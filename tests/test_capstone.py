@@ -188,7 +188,9 @@ def test_publishing_leaves_faces_out(done: Done, report: dict[str, Any], out: Pa
     assert "cells.jpg" not in text
     assert json.loads(text)["rows"] == report["rows"]
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
-    assert all((tmp_path / link).is_file() for link in re.findall(r"\]\((figures/[^)]+)\)", page))
+    links = re.findall(r"\]\((figures/[^)]+)\)", page)
+    assert links
+    assert all((tmp_path / link).is_file() for link in links)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
