@@ -27,6 +27,8 @@ from unmask.datasets import (
 from unmask.datasets.export import write_dataset
 from unmask.errors import ConfigError, DataError, InputError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS
+from unmask.images import PICTURE_SUFFIXES
+from unmask.media import expand
 
 
 @pytest.fixture(autouse=True)
@@ -372,6 +374,20 @@ def test_a_folder_that_is_no_class(tmp_path: Path) -> None:
     ):
         load_dataset(tmp_path / "set")
     assert [entry.where for entry in load_dataset(tmp_path / "set", skip_bad=True).left_out] == ["train/bored"]
+
+
+def test_folders_hold_the_pictures_that_are_read(tmp_path: Path) -> None:
+    """Class folders give every picture that unmask read finds in folders, and nothing hidden."""
+    for number, suffix in enumerate(sorted(PICTURE_SUFFIXES - {".heif", ".heic"})):  # which Pillow does not write
+        picture(tmp_path / f"set/happy/{number}.png").rename(tmp_path / f"set/happy/{number}{suffix}")
+    picture(tmp_path / "set/sad/b.png")
+    for hidden in ("set/sad/.trash/old.png", "set/sad/.b.png", "set/.git/happy/c.png"):
+        picture(tmp_path / hidden)
+    dataset = load_dataset(tmp_path / "set")
+    assert dataset.names is not None
+    found = sorted(str(tmp_path / "set" / name) for name in dataset.names.tolist())
+    assert found == sorted(item.name for item in expand(tmp_path / "set"))
+    assert {Path(name).suffix for name in found} >= {".jpe", ".jfif", ".apng", ".avif"}
 
 
 def test_ferplus_alone_is_no_data_set(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ MAX_BYTES = 256 * 2**20
 SIGNATURE_BYTES = 32
 """So many first bytes of a file are enough to know its format."""
 
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",
+     ".heif")
+)  # fmt: skip
+"""Endings, in lower case, of the files that are looked for in folders. A file that is named may have any ending."""
+
 # Format: how its files begin, and the class that reads them. The classes are used without Pillow's Image.open, because
 # that one applies a size limit which any other code of the process may have moved or turned into a warning.
 _FORMATS = {

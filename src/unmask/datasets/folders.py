@@ -12,8 +12,7 @@ from unmask.datasets.labels import NO_LABEL, WORDS
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.pictures import SPLIT_WORDS, PictureRow, from_pictures, split_named
 from unmask.errors import DataError, InputError
-
-PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic"))
+from unmask.images import PICTURE_SUFFIXES
 
 _CLASSES = {*WORDS, *NO_LABEL} - {""}
 _SPLITS = {*SPLIT_WORDS, "publictest", "privatetest"}
@@ -28,8 +27,8 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     """Read class folders, the files in the order of their paths.
 
     Classes are named by the words of the taxonomy or their nouns (``anger``, ``happiness``); ``unlabelled`` holds
-    pictures without a label. Splits are folders above the classes; without them, all rows are ``Training``. Files that
-    do not end like a picture are passed over.
+    pictures without a label. Splits are folders above the classes; without them, all rows are ``Training``. What is
+    hidden, and files that do not end like a picture, are passed over, as in folders that are read.
 
     Raises
     ------
@@ -77,8 +76,10 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Pictures in a folder and below it, in the order of their paths."""
+    """Pictures in a folder and below it, in the order of their paths, without hidden ones."""
     found = []
-    for where, _, files in os.walk(folder):
-        found += [Path(where, file) for file in files if Path(file).suffix.lower() in PICTURE_SUFFIXES]
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # which os.walk then passes over
+        pictures = [Path(where, file) for file in files if Path(file).suffix.lower() in PICTURE_SUFFIXES]
+        found += [file for file in pictures if not file.name.startswith(".")]
     return sorted(found)

@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 
 from unmask.errors import InputError
+from unmask.images import PICTURE_SUFFIXES
 from unmask.media.base import FILM_SUFFIXES, Camera, ImageSequence, Input, Source, Stream
 from unmask.media.stdin import STDIN, read_stdin
-
-PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",
-     ".heif")
-)  # fmt: skip
-"""Endings, in lower case, of the files that are looked for in folders. A file that is named may have any ending."""
-
 
 _SINGLE = (str, Path, bytes, np.ndarray, Camera, Stream, ImageSequence)
 
