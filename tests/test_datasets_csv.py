@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -187,6 +188,18 @@ def test_later_loads_come_from_the_cache(tmp_path: Path, cache: Path, monkeypatc
     assert_same_rows(first, load_dataset(copy))  # the same content elsewhere is known by its checksum
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_dir()] == []
     assert any(cache.rglob("images.npy"))
+
+
+def test_the_cache_keeps_no_name(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set is called after its own file, also when another file of the same content was parsed before."""
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.csv").write_text(f"label_ferplus,pixels,Usage\n3,{row()},Training\n")
+    assert load_dataset(tmp_path / "first.csv").name == "first"
+    (rows,) = cache.rglob("rows.json")
+    rows.write_text(json.dumps({"name": "first", **json.loads(rows.read_text())}))  # as they were written before
+    monkeypatch.setattr(csv_rows, "parse_block", None)
+    monkeypatch.setattr(csv_rows, "parse_pixels", None)
+    assert load_dataset(tmp_path / "second.csv").name == "second"
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:

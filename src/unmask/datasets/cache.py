@@ -60,11 +60,17 @@ class CachedFile:
         self._path = path.resolve()
         self._status = path.stat()
 
-    def find(self) -> FaceDataset | None:
-        """The data set that was made of this file, its images mapped into memory; None where there is none."""
+    def find(self, name: str) -> FaceDataset | None:
+        """The data set that was made of this file, its images mapped into memory; None where there is none.
+
+        Parameters
+        ----------
+        name
+            Of the data set. It is not kept, since files of other names may hold the same bytes.
+        """
         with suppress(OSError, ValueError, KeyError, TypeError, DataError, RuntimeError):
             checksum = self._noted() or self._computed()
-            return None if checksum is None else self._read(self._entry(checksum))
+            return None if checksum is None else self._read(self._entry(checksum), name)
         return None
 
     def store(self, dataset: FaceDataset) -> None:
@@ -117,7 +123,7 @@ class CachedFile:
             self._note(checksum)
         return checksum
 
-    def _read(self, entry: Path) -> FaceDataset | None:
+    def _read(self, entry: Path, name: str) -> FaceDataset | None:
         if not entry.is_dir():
             return None
         rows = json.loads((entry / "rows.json").read_text(encoding="utf-8"))
@@ -125,7 +131,7 @@ class CachedFile:
         images = np.load(entry / "images.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
         subjects = rows["subjects"]
         return FaceDataset(
-            name=rows["name"],
+            name=name,
             images=images,
             labels=np.array(rows["labels"], dtype=np.int64),
             taxonomy=taxonomy_named(rows["taxonomy"]),
@@ -139,7 +145,6 @@ class CachedFile:
 def _rows(dataset: FaceDataset) -> dict[str, Any]:
     split_names, splits = np.unique(dataset.splits, return_inverse=True)
     return {
-        "name": dataset.name,
         "taxonomy": dataset.taxonomy.name,
         "checksum": dataset.checksum,
         "labels": dataset.labels.tolist(),

@@ -83,7 +83,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
     """
     header = _understand(path, read_header(path))
     cached = CachedFile(path)
-    dataset = cached.find() if options.cache else None
+    dataset = cached.find(_name(path, header)) if options.cache else None
     if dataset is None:
         dataset = _parse(path, header, options)
         if options.cache and not dataset.left_out:
@@ -131,9 +131,8 @@ def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
     if meaning.bad.all():  # as of no rows at all
         reason = f"; the first of {len(left_out):,}: {left_out[0].where}: {left_out[0].reason}" if left_out else ""
         raise DataError(f"{path}: has a header and no row that can be read{reason}")
-    published = header.shape == (SIDE, SIDE) and header.label in ("emotion", None) and header.split != "split"
     dataset = FaceDataset(
-        name="FER2013" if published else path.stem,
+        name=_name(path, header),
         images=rows.pixels.reshape(-1, height, width),
         labels=labels,
         taxonomy=header.taxonomy,
@@ -144,6 +143,11 @@ def _parse(path: Path, header: _Header, options: LoadOptions) -> FaceDataset:
         left_out=left_out,
     )
     return dataset.select(~meaning.bad) if meaning.bad.any() else dataset
+
+
+def _name(path: Path, header: _Header) -> str:
+    published = header.shape == (SIDE, SIDE) and header.label in ("emotion", None) and header.split != "split"
+    return "FER2013" if published else path.stem
 
 
 class _Meaning:
