@@ -184,7 +184,10 @@ def test_only_the_folds_are_folds() -> None:
         ({"rows": ["AAAA"]}, "damaged"),
         ({"splits": {"Training": 1, "Validation": 1}}, "damaged"),
         ({"data": {"rows": 10**12, "sha256": ""}}, "damaged"),
+        ({"data": {"rows": float("inf"), "sha256": ""}}, "no split file"),
         ({"data": None}, "no split file"),
+        ({"method": {"folds": "x"}}, "damaged: 'x' folds, expected 2 to 100"),
+        ({"method": {"folds": 10**12}}, "expected 2 to 100"),
     ],
 )
 def test_damaged_files(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -194,9 +197,10 @@ def test_damaged_files(tmp_path: Path, change: dict[str, Any], words: str) -> No
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=words):
         Split.read(path)
-    path.write_text("{")
-    with pytest.raises(DataError, match="no split file"):
-        Split.read(path)
+    for text in ("{", "[" * 200_000):
+        path.write_text(text)
+        with pytest.raises(DataError, match="no split file"):
+            Split.read(path)
     with pytest.raises(InputError, match="cannot be opened"):
         Split.read(tmp_path / "none.json")
 

@@ -182,6 +182,22 @@ def test_a_folder_with_a_path_that_leads_out(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "own")
 
 
+def test_descriptions_that_are_nested_too_deeply(tmp_path: Path) -> None:
+    """What a folder or a Parquet file says about itself is refused, however it is written."""
+    write_dataset(ramp(2), tmp_path / "own")
+    (tmp_path / "own/dataset.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"dataset\.json: cannot be read \(nested too deeply\)"):
+        load_dataset(tmp_path / "own")
+    form("parquet")
+    import pyarrow.parquet as pq
+
+    write_dataset(ramp(2), tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.replace_schema_metadata({own_parquet_writing.KEY: b"[" * 200_000}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: not unmask's own Parquet"):
+        load_dataset(tmp_path / "a.parquet", layout="parquet")
+
+
 def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
     """A shard in which nothing can be read does not spoil the others; each row left out is listed once."""
     form("parquet")

@@ -31,6 +31,7 @@ from unmask.training.mixing import mixed
 from unmask.training.optimisers import climbed, freeze, learning_groups, make_optimiser, running_average, set_rate
 from unmask.training.precision import memory_format, resolve_device, resolve_precision
 from unmask.training.targets import class_factors, epoch_order, make_targets, training_rows, weighted_by_class
+from unmask.training.typed import apply_overrides, read_table
 
 CPU = torch.device("cpu")
 TINY = dataclasses.replace(tiny_run.TINY, heads={"fer2013": 1.0}, epochs=3, warmup_epochs=1)
@@ -488,6 +489,19 @@ def test_tables_are_checked(tmp_path: Path) -> None:
             load_config(path)
     with pytest.raises(ConfigError, match="is no table"):
         load_config(path, ["compile=false", "name.first=1"])
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "1" * 5000, "x = "])
+@pytest.mark.parametrize("kind", ["JSON", "TOML"])
+def test_what_cannot_be_parsed_is_refused(tmp_path: Path, kind: str, text: str) -> None:
+    """A recipe is refused in words, also one nested too deeply or with a number of too many digits; so is --set."""
+    path = tmp_path / f"recipe.{kind.lower()}"
+    path.write_text(f"x = {text}" if kind == "TOML" else text)
+    with pytest.raises(ConfigError, match=f"recipe.*: not {kind}: "):
+        read_table(path)
+    values: dict[str, Any] = {}
+    apply_overrides(values, [f"epochs={text}"])
+    assert values == {"epochs": text}  # a text, whose type is asked for later
 
 
 def test_a_resolved_configuration_is_a_recipe(bars: FaceDataset, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from unmask.errors import DataError
 from unmask.expressions import Expression
+from unmask.parsing import parse_json
 
 SCORE_FLOOR = 1e-6
 """No score is written smaller than this: a model that has never seen a face like it cannot be surer."""
@@ -362,8 +363,8 @@ class Reading:
     def from_line(cls, line: str) -> Reading:
         """Raises DataError when the line is not the JSON of a reading."""
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(line)
+        except ValueError as error:
             raise DataError(f"not a JSON line: {error}") from None
         return cls.from_json(value)
 

@@ -12,6 +12,7 @@ from unmask.capstone.report import DATA
 from unmask.capstone.rows import in_words, mended_in_words, ours_in_words, protocol_in_words
 from unmask.capstone.sections import QUICK_MARK
 from unmask.errors import InputError
+from unmask.parsing import parse_json
 from unmask.writing import disk_errors, write_whole
 
 RESULTS = "results.md"
@@ -24,7 +25,7 @@ def read_report(place: Path) -> dict[str, Any]:
     """The ``report.json`` at a path, or in the folder there. Raises InputError when there is none that can be read."""
     path = place / DATA if place.is_dir() else place
     try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        report: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be opened ({error.strerror}); name a folder of unmask capstone --out"

@@ -17,6 +17,7 @@ from unmask.capstone.inputs import Inputs
 from unmask.capstone.recipes import recipe
 from unmask.datasets import FaceDataset
 from unmask.models import load_model
+from unmask.parsing import parse_json
 from unmask.writing import write_whole
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class Step:
 def kept_result(folder: Path) -> Result | None:
     """The result in a step's folder; None where the step is not finished."""
     try:
-        return Result.from_json(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        return Result.from_json(parse_json((folder / RESULT).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -230,7 +231,7 @@ def carried_out(step: Step, context: Context) -> Result:
 
 def _spent(folder: Path) -> dict[str, float]:
     try:
-        read = json.loads((folder / SPENT).read_text(encoding="utf-8"))
+        read = parse_json((folder / SPENT).read_text(encoding="utf-8"))
         return {"seconds": float(read["seconds"]), "cpu_seconds": float(read["cpu_seconds"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {"seconds": 0.0, "cpu_seconds": 0.0}

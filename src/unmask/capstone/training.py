@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from unmask.capstone.step import Context
 from unmask.datasets import FaceDataset
 from unmask.evaluation.answers import Answers, answer
 from unmask.models import Classifier
+from unmask.parsing import parse_json
 from unmask.training.config import TrainConfig
 from unmask.training.finish import trained
 from unmask.training.fit import HISTORY, Trainer
@@ -85,7 +85,7 @@ def train(context: Context, config: TrainConfig, dataset: FaceDataset, name: str
         context.say(f"  {name}: {config.epochs} epochs on {len(trainer.training):,} rows")
 
     model = trained(config, dataset, folder, device=context.device, notify=context.notify, announce=announce)
-    history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    history = parse_json((folder / HISTORY).read_text(encoding="utf-8"))
     return Run(model, [{key: v for key, v in record.items() if key != "batch_losses"} for record in history])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from unmask.classical.cells import FullFeatures, FullRows, balanced_draw, run_full, run_small
 from unmask.classical.plan import Plan, refusals
 from unmask.datasets import FaceDataset
+from unmask.parsing import parse_json
 from unmask.writing import write_whole
 
 Notify = Callable[[str, int], None]
@@ -67,7 +68,7 @@ class Study:
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """What a finished cell gave, or None if it is not finished, damaged, or of another plan or data set."""
         try:
-            kept = json.loads((self.folder / cell.path).read_text(encoding="utf-8"))
+            kept = parse_json((self.folder / cell.path).read_text(encoding="utf-8"))
             same = kept["definition"] == self._definition(cell)
             return dict(kept["result"]) if same else None
         except (OSError, ValueError, KeyError, TypeError):

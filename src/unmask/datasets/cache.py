@@ -23,6 +23,7 @@ import numpy as np
 from unmask.datasets.base import FaceDataset
 from unmask.errors import DataError
 from unmask.expressions import taxonomy_named
+from unmask.parsing import parse_json
 
 FOLDER_VARIABLE = "UNMASK_CACHE"
 """Environment variable that names the folder of the cache."""
@@ -126,7 +127,7 @@ class CachedFile:
     def _read(self, entry: Path, name: str) -> FaceDataset | None:
         if not entry.is_dir():
             return None
-        rows = json.loads((entry / "rows.json").read_text(encoding="utf-8"))
+        rows = parse_json((entry / "rows.json").read_text(encoding="utf-8"))
         # Copy on write: the array may be changed in memory like any other, the file stays as it is.
         images = np.load(entry / "images.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
         subjects = rows["subjects"]

@@ -20,6 +20,7 @@ from unmask.datasets.pictures import PictureRow, from_pictures
 from unmask.datasets.tables import parse_votes
 from unmask.errors import DataError, InputError
 from unmask.expressions import taxonomy_named
+from unmask.parsing import parse_json
 from unmask.writing import disk_errors, write_whole
 
 FORMAT = 1
@@ -134,7 +135,7 @@ def _row(path: Path, cells: dict[str, Any], where: str, has_votes: bool) -> Pict
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        description = parse_json((path / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path / DESCRIPTION}: cannot be read ({error}); export the data set again") from None
     expected = {"format": int, "name": str, "taxonomy": str, "size": int, "subjects": bool}

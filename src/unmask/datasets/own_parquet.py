@@ -8,7 +8,6 @@ has them). Each file's metadata names the taxonomy.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from unmask.datasets.tables import open_parquet, parse_votes
 from unmask.errors import DataError, InputError, UnmaskError
 from unmask.expressions import Taxonomy, taxonomy_named
 from unmask.images import decode, to_grey
+from unmask.parsing import parse_json
 
 
 def sniff(path: Path) -> bool:
@@ -152,7 +152,7 @@ def _parts(
 
 def _about(shard: Path, file: Any) -> dict[str, Any]:
     try:
-        about = json.loads((file.schema_arrow.metadata or {})[KEY])
+        about = parse_json((file.schema_arrow.metadata or {})[KEY])
         if about["format"] != FORMAT:
             raise DataError(f"{shard}: format {about['format']}, expected {FORMAT}; update unmask")
         return {

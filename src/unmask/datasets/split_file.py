@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from unmask.datasets import splits
 from unmask.datasets.base import FaceDataset
 from unmask.errors import ConfigError, DataError, InputError
+from unmask.parsing import parse_json
 from unmask.writing import disk_errors, write_whole
 
 FORMAT = 1
+MAX_FOLDS = 100
 
 
 def _fold_names(folds: int) -> list[str]:
@@ -57,7 +59,8 @@ class Split:
     @property
     def folds(self) -> int:
         """How many folds it has; 0 when it is no k-fold split."""
-        return int(self.method.get("folds", 0))
+        folds: int = self.method.get("folds", 0)
+        return folds
 
     def apply(self, dataset: FaceDataset, *, fold: int | None = None) -> FaceDataset:
         """The data set with these splits, without its unused rows.
@@ -125,7 +128,7 @@ class Split:
             It is no split file, or its parts contradict each other.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = parse_json(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
         except ValueError:
@@ -141,8 +144,12 @@ class Split:
             counts = np.bincount(codes, minlength=len(names)).tolist()
             if len(codes) != rows or counts != list(content["splits"].values()):
                 raise DataError(f"{path}: damaged: its rows are not those that it counts; make it anew")
-            return Split(str(content["data"]["sha256"]), np.array(names, dtype=np.str_)[codes], dict(content["method"]))
-        except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error):
+            method = dict(content["method"])
+            folds = method.get("folds", 0)
+            if type(folds) is not int or not 0 <= folds <= MAX_FOLDS:
+                raise DataError(f"{path}: damaged: {str(folds)[:40]!r} folds, expected 2 to {MAX_FOLDS}; make it anew")
+            return Split(str(content["data"]["sha256"]), np.array(names, dtype=np.str_)[codes], method)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error):
             raise DataError(f"{path}: no split file, or a damaged one; make one: unmask data split") from None
 
 
@@ -211,8 +218,8 @@ def make_split(
         names[rows] = np.where(mask, splits.VALIDATION, splits.TRAINING)
         about |= {"fraction": fraction, "stratified": stratify, "groups": "copies and subjects"}
     elif method == "kfold":
-        if not 2 <= folds <= 100:
-            raise ConfigError(f"folds {folds}: expected 2 to 100")
+        if not 2 <= folds <= MAX_FOLDS:
+            raise ConfigError(f"folds {folds}: expected 2 to {MAX_FOLDS}")
         if kept := sorted({*names[~rows].tolist()}.intersection(_fold_names(folds))):
             raise DataError(
                 f"{dataset.name}: keeps a split '{kept[0]}', which would become one of the {folds} folds; name it "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from unmask.errors import DataError, ModelError, UnknownModelError, suggest
 from unmask.expressions import Taxonomy
+from unmask.parsing import parse_json
 
 FORMAT = 1
 """Version of the model file's layout; a file of another version is refused."""
@@ -202,7 +202,7 @@ class ModelCard:
     def from_json(cls, text: str, *, where: str) -> ModelCard:
         """Read ``model.json``. Raises ModelError, beginning with ``where``, for whatever is not as it should be."""
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             if not isinstance(values, dict):
                 raise DataError("expected an object")
             version = values.pop("format", None)

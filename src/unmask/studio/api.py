@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from unmask.errors import DataError, LimitError, UnmaskError
 from unmask.outputs import open_writer
 from unmask.outputs.blurring import blur as blurred
 from unmask.outputs.drawing import draw
+from unmask.parsing import parse_json
 from unmask.readings import Reading
 from unmask.studio import schemas
 from unmask.studio.answers import FILES_FORM, PICTURE_FORM, REFUSALS
@@ -175,8 +175,8 @@ def _refuse_fields(fields: dict[str, str]) -> None:
 def _reading_of(field: str) -> Reading:
     """The reading in a field: alone, or as /v1/read answers with it."""
     try:
-        value = json.loads(field)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(field)
+    except ValueError as error:
         raise DataError(f"the field 'reading' is no JSON: {error}") from None
     if isinstance(value, dict) and isinstance(value.get("readings"), list):
         if len(value["readings"]) != 1:

@@ -25,6 +25,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from unmask import images
 from unmask.errors import DataError, InputError, UnmaskError
+from unmask.parsing import parse_json
 from unmask.readings import Reading
 from unmask.session import Session
 from unmask.studio.access import check_key, shown_key
@@ -122,8 +123,8 @@ async def _received(socket: WebSocket, kind: Literal["text", "bytes"]) -> Any:
 
 def _hello(text: str | None) -> dict[str, Any]:
     try:
-        value = None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
+        value = None if text is None else parse_json(text)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise DataError("the first message is no JSON object; send the settings, or {} for the server's own")

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unmask.errors import ConfigError, InputError, ModelError
+from unmask.parsing import parse_json
 from unmask.training.config import TrainConfig
 from unmask.training.typed import build_typed
 from unmask.writing import replacing
@@ -76,8 +77,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             # Copied, since what the file gives is the file itself, which Windows does not replace while it is in use.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            state = json.loads((file.metadata() or {})["state"])
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+            state = parse_json((file.metadata() or {})["state"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: not a checkpoint of unmask ({error}); start the run anew without --resume") from None
     return tensors, state
 

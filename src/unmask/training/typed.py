@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from unmask.errors import ConfigError, DataError, InputError, suggest
+from unmask.parsing import parse_json
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
@@ -24,10 +24,10 @@ def read_table(path: str | Path) -> dict[str, Any]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        values = json.loads(text) if str(path).endswith(".json") else tomllib.loads(text)
+        values = parse_json(text) if str(path).endswith(".json") else tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib raises more than its own error
         kind = "JSON" if str(path).endswith(".json") else "TOML"
         raise ConfigError(f"{path}: not {kind}: {error}") from None
     if not isinstance(values, dict):
@@ -51,7 +51,7 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
         key, separator, text = override.partition("=")
         try:
             value = tomllib.loads(f"value = {text}")["value"] if separator else None
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             value = text
         if value is None:
             raise ConfigError(f"--set {override}: expected KEY=VALUE")

@@ -16,6 +16,7 @@ from unmask.capstone.training import Tried, configured, length, part, train, tun
 from unmask.datasets import FaceDataset
 from unmask.datasets.splits import eighty_twenty
 from unmask.networks.vgg import FaceVGG
+from unmask.parsing import parse_json
 from unmask.plots import lines
 from unmask.training.config import TrainConfig
 from unmask.training.finder import RateCurve, find_rate
@@ -119,7 +120,7 @@ def _finder(
     """The finder's curve, computed once and kept."""
     kept = context.folder / f"finder_{name}.json"
     if kept.is_file():
-        values = json.loads(kept.read_text(encoding="utf-8"))
+        values = parse_json(kept.read_text(encoding="utf-8"))
         arguments = {key: tuple(values[key]) for key in ("rates", "losses", "smooth")}
         return RateCurve(**arguments, diverged=values["diverged"])
     context.say(f"  learning-rate finder, {name}")
