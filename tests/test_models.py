@@ -17,8 +17,9 @@ from PIL import Image
 
 from unmask.cli import main
 from unmask.errors import DataError, InputError, ModelError, UnknownModelError
+from unmask.evaluation.metrics import evaluate_probs
 from unmask.explain.opening import read_weights
-from unmask.expressions import FERPLUS
+from unmask.expressions import FERPLUS, Expression, Taxonomy
 from unmask.models import (
     Classifier,
     Head,
@@ -48,9 +49,16 @@ def card_json(**changes: Any) -> dict[str, Any]:
     return card.to_json() | changes
 
 
+def measured(**changes: Any) -> dict[str, Any]:
+    """The metrics of a card, with figures of an evaluation of which some are changed."""
+    probs = np.array([[0.9, 0.1], [0.6, 0.4]])
+    figures = evaluate_probs(probs, np.array([0, 1]), Taxonomy("two", (Expression.HAPPY, Expression.SAD)))
+    return {"metrics": {"a": figures | {"deduplicated": None} | changes}}
+
+
 def test_card_comes_back_as_written() -> None:
     """A card read from its own JSON is equal to it."""
-    text = json.dumps(card_json())
+    text = json.dumps(card_json(**measured(), training={"sha256": "0"}, arguments={"widths": [4, 8]}))
     card = ModelCard.from_json(text, where="card")
     assert card.to_json() == json.loads(text)
     assert card.identity == "tiny@1"
@@ -76,6 +84,26 @@ def test_card_comes_back_as_written() -> None:
         ({"version": 2}, "version: expected a text"),
         ({"metrics": {"a": {"n": 1}}}, "metrics: a: lacks accuracy, "),
         ({"metrics": {"a": 1}}, "metrics: a: lacks n, "),
+        ({"training": []}, r"training: expected an object, got \[\]"),
+        ({"arguments": "wide"}, "arguments: expected an object"),
+        ({"metrics": []}, "metrics: expected an object"),
+        ({"macs": 10**400}, "macs: expected a whole number"),  # more than a float can hold
+        ({"thresholds": {"min_size": 10**400}}, "min_size: expected a number of at least 0"),
+        ({"heads": [{"name": 5, "labels": ["happy", "sad"], "temperature": 1}]}, "head: expected a name, got 5"),
+        ({"heads": [{"name": "x", "labels": ["happy", "sad"], "temperature": 10**400}]}, "positive temperature"),
+        (measured(accuracy="high"), "metrics: a: accuracy: expected a finite number, got 'high'"),
+        (measured(nll=float("nan")), "nll: expected a finite number, got nan"),
+        (measured(n=True), "n: expected a finite number"),
+        (measured(deduplicated={"n": 1}), "deduplicated: lacks accuracy"),
+        (measured(deduplicated=3), "deduplicated: lacks n, "),
+        (measured(labels="happy"), "labels: expected a list"),
+        (measured(per_class=["happy"]), "per_class: expected an object"),
+        (measured(per_class={"happy": {"n": 1, "precision": None, "recall": 1}}), "per_class: happy: precision: "),
+        (measured(confusion=[[1, 0]]), "confusion: expected 2 rows of 2 numbers"),
+        (measured(confusion=[[1, 0], [0, "1"]]), "confusion: expected 2 rows of 2 numbers"),
+        (measured(most_confused={}), "most_confused: expected a list"),
+        (measured(most_confused=[{"actual": "sad", "count": 1}]), "most_confused: lacks predicted"),
+        (measured(most_confused=[{"actual": "sad", "predicted": "happy", "count": "x"}]), "most_confused: count: "),
     ],
 )
 def test_card_is_strict(changes: dict[str, Any], words: str) -> None:
@@ -85,7 +113,7 @@ def test_card_is_strict(changes: dict[str, Any], words: str) -> None:
     assert str(caught.value).startswith("here/model.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": 1}', "\x00", "[" * 200_000])
 def test_card_refuses_other_json(text: str) -> None:
     """Text that is no card raises ModelError and nothing else."""
     with pytest.raises(ModelError):

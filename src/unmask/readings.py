@@ -11,7 +11,6 @@ All coordinates are pixels of the source picture as displayed (its orientation f
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +18,7 @@ from typing import Any
 
 from unmask.errors import DataError
 from unmask.expressions import Expression
-from unmask.parsing import parse_json
+from unmask.parsing import is_finite, parse_json
 
 SCORE_FLOOR = 1e-6
 """No score is written smaller than this: a model that has never seen a face like it cannot be surer."""
@@ -39,11 +38,7 @@ class Abstention(StrEnum):
 
 def _finite(what: str, *values: float) -> None:
     for value in values:
-        try:
-            fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        except OverflowError:  # JSON may hold whole numbers that no float can
-            fine = False
-        if not fine:
+        if not is_finite(value):
             raise DataError(f"{what}: expected finite numbers, got {value!r}")
 
 

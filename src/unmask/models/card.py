@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from unmask.errors import DataError, ModelError, UnknownModelError, suggest
 from unmask.expressions import Taxonomy
-from unmask.parsing import parse_json
+from unmask.parsing import is_finite, parse_json
 
 FORMAT = 1
 """Version of the model file's layout; a file of another version is refused."""
@@ -27,9 +27,15 @@ NAME_RULE = "small letters, digits, - and _, the first a letter or digit"
 INPUT_SIZES = range(8, 1025)
 """Sides of the crops that a model may take, in pixels."""
 
-# Of each protocol in the metrics: what CARD.md shows.
+# Of each protocol in the metrics, and of each class in it: what CARD.md shows.
 _NUMBERS = ("n", "accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
+_OF_CLASS = ("n", "precision", "recall")
 _FIGURES = (*_NUMBERS, "labels", "per_class", "confusion", "most_confused")
+_SHAPES = {
+    "labels": (list, "a list"),
+    "per_class": (Mapping, "an object"),
+    "most_confused": (list, "a list"),
+}
 
 
 def is_model_name(name: str) -> bool:
@@ -76,7 +82,7 @@ class Thresholds:
     def __post_init__(self) -> None:
         for key, value in dataclasses.asdict(self).items():
             most = _MOST.get(key, math.inf)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            if not (is_finite(value) and 0 <= value <= most):
                 wanted = f"a number from 0 to {most}" if key in _MOST else "a number of at least 0"
                 raise DataError(f"{key}: expected {wanted}, got {value!r}")
 
@@ -95,7 +101,9 @@ class Head:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.temperature, (int, float)) and 0 < self.temperature < math.inf):
+        if not isinstance(self.name, str):
+            raise DataError(f"head: expected a name, got {self.name!r}")
+        if not (is_finite(self.temperature) and self.temperature > 0):
             raise DataError(f"head '{self.name}': expected a positive temperature, got {self.temperature!r}")
 
     @property
@@ -147,17 +155,18 @@ class ModelCard:
     def __post_init__(self) -> None:
         for key, kind in _KINDS.items():
             value = getattr(self, key)
-            if not isinstance(value, kind) or isinstance(value, bool):
+            if not isinstance(value, kind) or (kind is int and not is_finite(value)):
                 raise DataError(f"{key}: expected {'a whole number' if kind is int else 'a text'}, got {value!r}")
         if not is_model_name(self.name):
             raise DataError(f"model name: expected {NAME_RULE}, got {self.name!r}")
         if not self.heads:
             raise DataError(f"model '{self.name}': expected at least one head")
         check_input_size(self.input_size, f"model '{self.name}'")
+        for key in ("arguments", "training", "metrics"):
+            if not isinstance(getattr(self, key), Mapping):
+                raise DataError(f"{key}: expected an object, got {getattr(self, key)!r}")
         for protocol, figures in self.metrics.items():
-            lacking = [name for name in _FIGURES if not isinstance(figures, Mapping) or name not in figures]
-            if lacking:
-                raise DataError(f"metrics: {protocol}: lacks {', '.join(lacking)}")
+            _check_figures(figures, f"metrics: {protocol}")
 
     @property
     def identity(self) -> str:
@@ -218,3 +227,38 @@ class ModelCard:
             raise ModelError(f"{where}: {error} is missing; export the model again") from None
         except (DataError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"{where}: {error}") from None
+
+
+def _check_figures(figures: Any, where: str) -> None:
+    """Raise DataError, beginning with ``where``, unless figures are those of an evaluation, as far as CARD.md shows."""
+    _check_keys(figures, _FIGURES, where)
+    _check_numbers(figures, _NUMBERS, where)
+    if figures.get("deduplicated"):
+        _check_numbers(figures["deduplicated"], _NUMBERS, f"{where}: deduplicated")
+    for name, (kind, words) in _SHAPES.items():
+        if not isinstance(figures[name], kind):
+            raise DataError(f"{where}: {name}: expected {words}, got {figures[name]!r}")
+    for label, values in figures["per_class"].items():
+        _check_numbers(values, _OF_CLASS, f"{where}: per_class: {label}")
+    for pair in figures["most_confused"]:
+        _check_keys(pair, ("actual", "predicted"), f"{where}: most_confused")
+        _check_numbers(pair, ("count",), f"{where}: most_confused")
+    rows, side = figures["confusion"], len(figures["labels"])
+    if not (_is_list_of(rows, side) and all(_is_list_of(row, side) and all(map(is_finite, row)) for row in rows)):
+        raise DataError(f"{where}: confusion: expected {side} rows of {side} numbers, got {rows!r}")
+
+
+def _is_list_of(values: Any, count: int) -> bool:
+    return isinstance(values, list) and len(values) == count
+
+
+def _check_keys(values: Any, names: Iterable[str], where: str) -> None:
+    if lacking := [name for name in names if not isinstance(values, Mapping) or name not in values]:
+        raise DataError(f"{where}: lacks {', '.join(lacking)}")
+
+
+def _check_numbers(values: Any, names: Iterable[str], where: str) -> None:
+    _check_keys(values, names, where)
+    for name in names:
+        if not is_finite(values[name]):
+            raise DataError(f"{where}: {name}: expected a finite number, got {values[name]!r}")
