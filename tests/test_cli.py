@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -405,6 +406,10 @@ def test_each_reason_for_abstaining(
         (("models", "show", "smal"), 2, "did you mean 'small'"),
         (("models", "export", "smal", "x.unmask"), 2, "did you mean 'small'"),
         (("models", "export", "small", "/dev/null/x/m.unmask"), 1, "cannot be written"),
+        (("models", "show", "x" * 300), 1, "name too long"),
+        (("models", "export", "small", f"{'x' * 300}.unmask"), 1, "name too long; check the path"),
+        (("read", "x.jpg", "--annotate", f"{'x' * 300}.png"), 1, "cannot be written: File name too long"),
+        (("data", "describe", "x" * 300), 1, "name too long"),
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
         ((), 2, "usage"),
         (("read",), 2, "SOURCE"),
@@ -503,6 +508,37 @@ def test_models(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path)
     assert run(capsys, "models", "export", "small", str(archive))[0] == 0
     direct = run(capsys, "read", str(photo), "--format", "jsonl")[1]
     assert run(capsys, "read", str(photo), "--format", "jsonl", "--model", str(archive))[1] == direct
+
+
+def test_a_name_that_is_too_long_fails_alone(capsys: pytest.CaptureFixture[str], photo: Path) -> None:
+    """What cannot even be looked for is reported, and the rest is read."""
+    code, out, err = run(capsys, "read", f"{'x' * 300}.jpg", str(photo), "--format", "jsonl")
+    assert code == 1
+    assert json.loads(out)["source"] == str(photo)
+    assert "name too long" in err
+    assert "1 of 2 inputs" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "kept/x"), "kept/x: Permission denied; check the path"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free some space or choose"),
+    ],
+)
+def test_errors_of_the_system_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    """What nothing below has restated ends the command in words, without a traceback."""
+
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("unmask.cli.models._list", fail)
+    code, out, err = run(capsys, "models", "list")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"unmask: {words}")
+    assert err.count("\n") == 1
 
 
 def test_every_verb_has_help() -> None:

@@ -182,6 +182,13 @@ def test_skip_bad_pictures(tmp_path: Path, name: str) -> None:
     assert target.name in dataset.left_out[0].where
 
 
+@pytest.mark.parametrize("layout", [None, *MAKERS])
+def test_a_name_that_is_too_long(layout: str | None) -> None:
+    """A path that the system refuses to look for is an input that cannot be read, whatever the layout."""
+    with pytest.raises(InputError, match=r"name too long|no Parquet file"):
+        load_dataset("x" * 300, layout=layout)
+
+
 def test_unknown_layouts(tmp_path: Path) -> None:
     """Nothing recognisable, a wrong name, two data sets in one folder: each says what is known."""
     (tmp_path / "a.txt").write_text("hello")

@@ -126,6 +126,12 @@ def test_unknown_name_suggests_the_nearest() -> None:
         load_model("smal")
 
 
+def test_a_name_that_is_too_long() -> None:
+    """A path that the system refuses to look for is a model that cannot be opened."""
+    with pytest.raises(ModelError, match=r"name too long|no model 'xxx"):
+        load_model("x" * 300)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive"])
 def test_damaged_archive(tmp_path: Path, content: bytes) -> None:
     """A file that is no archive is refused by name."""

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from unmask.cli.text import inert, tell
 from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError
+from unmask.writing import remedy
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -71,6 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone: nothing is wrong, and Python must not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:  # of a path that nothing has looked at before, such as one that is too long
+        what, step = (f"{error.filename}: ", "check the path") if error.filename else ("", remedy(error.errno))
+        tell(f"{what}{error.strerror or error}; {step}")
+        return SOME_FAILED
     return code
 
 

@@ -267,8 +267,9 @@ def drawn_beside(folder: Path, source: str | Path) -> ConfigError:
 
 
 def names_one(path: Path) -> bool:
-    """Whether --annotate names a picture or film, not a folder."""
-    return bool(path.suffix) and not path.is_dir()
+    """Whether --annotate names a picture or film, not a folder. Raises InputError where it cannot be looked for."""
+    with disk_errors(path):
+        return bool(path.suffix) and not path.is_dir()
 
 
 def check_target(path: Path, *, moves: bool) -> None:

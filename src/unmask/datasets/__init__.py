@@ -16,7 +16,7 @@ from unmask.datasets.layouts import (
 )
 from unmask.datasets.pictures import PictureRow, from_pictures, resized
 from unmask.datasets.split_file import Split
-from unmask.errors import ConfigError, DataError
+from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import taxonomy_named
 
 __all__ = [
@@ -94,8 +94,12 @@ def load_dataset(
     except DataError as error:  # here the name is an argument, elsewhere it stands in a file
         raise ConfigError(str(error)) from None
     options = LoadOptions(size, skip_bad, meaning, cache)
-    found, place = find_layout(path) if layout is None else (layout_named(layout), path)
-    dataset = found.load(place, options)
+    try:
+        found, place = find_layout(path) if layout is None else (layout_named(layout), path)
+        dataset = found.load(place, options)
+    except OSError as error:  # too long a name, or a folder that may not be searched
+        where, reason = error.filename or path, error.strerror or error
+        raise InputError(f"{where}: cannot be opened ({reason}); check the path") from None
     if ferplus_path is not None:
         dataset = ferplus.join(dataset, ferplus_path)
     if split_file is not None:

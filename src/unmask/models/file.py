@@ -59,18 +59,30 @@ def load_model(name_or_path: str | Path | None = None) -> ModelFile:
     UnknownModelError
         Neither a known name nor an existing path.
     ModelError
-        The file is damaged, or of another format version.
+        The file cannot be opened, is damaged, or of another format version.
     """
     path = find_model(name_or_path)
     return _read_folder(path, bundled=path.parent == _bundled_folder()) if path.is_dir() else _read_archive(path)
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """The folder or archive of a model, by name or path; None is the default one. Raises UnknownModelError."""
+    """The folder or archive of a model, by name or path; None is the default one.
+
+    Raises
+    ------
+    UnknownModelError
+        Neither a known name nor an existing path.
+    ModelError
+        The path cannot be looked for.
+    """
     bundled = bundled_models()
     wanted = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
     path = bundled.get(wanted, Path(wanted))
-    if not (path.is_dir() or path.is_file()):
+    try:
+        there = path.is_dir() or path.is_file()
+    except OSError as error:  # too long a name, or a folder that may not be searched
+        raise ModelError(f"{wanted}: cannot be opened ({error.strerror}); check the path") from None
+    if not there:
         raise UnknownModelError(f"no model '{wanted}': neither a known name nor a file; {suggest(wanted, bundled)}")
     return path
 
