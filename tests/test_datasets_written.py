@@ -172,6 +172,43 @@ def test_damaged_parquet_rows(tmp_path: Path) -> None:
     assert [entry.where for entry in dataset.left_out] == ["a.parquet, row 3"]
 
 
+@pytest.mark.parametrize("layout", ["parquet", "table"])
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_damaged_parquet_pages(tmp_path: Path, layout: str, compression: str) -> None:
+    """A file with another byte anywhere in its pages is read, or refused by name; no other error comes up."""
+    form("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    write_dataset(ramp(3), path)
+    table = pq.read_table(path)
+    if layout == "table":
+        (tmp_path / "a.png").write_bytes(table["image"][0].as_py()["bytes"])
+        table = pa.table({"file": ["a.png"] * 3, "label": table["label"], "split": table["split"]})
+    pq.write_table(table, path, compression=compression)
+    whole, refused = path.read_bytes(), 0
+    pages = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")  # the rest describes them
+    for place in range(4, pages):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            load_dataset(path, layout=layout)
+        except (InputError, DataError) as error:
+            refused += str(error).startswith(str(path)) and "no Parquet file that can be read" in str(error)
+    assert refused
+
+
+def test_a_parquet_file_that_lacks_a_column(tmp_path: Path) -> None:
+    """A file that calls itself ours and lacks what ours have is refused by name."""
+    form("parquet")
+    import pyarrow.parquet as pq
+
+    write_dataset(ramp(2), tmp_path / "a.parquet")
+    pq.write_table(pq.read_table(tmp_path / "a.parquet").drop_columns(["label"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: column missing: 'label'"):
+        load_dataset(tmp_path / "a.parquet")
+
+
 def test_a_folder_with_a_path_that_leads_out(tmp_path: Path) -> None:
     """rows.csv cannot make unmask read files outside of its folder."""
     write_dataset(ramp(2), tmp_path / "own")

@@ -20,7 +20,7 @@ from unmask.datasets.base import NEXT_STEP, UNLABELLED, FaceDataset, LeftOut
 from unmask.datasets.layouts import LoadOptions
 from unmask.datasets.own_parquet_writing import FORMAT, KEY, ROW_GROUP
 from unmask.datasets.pictures import reduce
-from unmask.datasets.tables import open_parquet, parse_votes
+from unmask.datasets.tables import open_parquet, parquet_rows, parse_votes
 from unmask.errors import DataError, InputError, UnmaskError
 from unmask.expressions import Taxonomy, taxonomy_named
 from unmask.images import decode, to_grey
@@ -145,9 +145,9 @@ def _parts(
         file = open_parquet(shard)
         about = _about(shard, file)
         first = sum(file.metadata.row_group(before).num_rows for before in range(group))
-        for batch in file.iter_batches(batch_rows, row_groups=[group]):
-            yield _dataset(shard, batch.to_pylist(), first, about, options)
-            first += batch.num_rows
+        for rows in parquet_rows(shard, file, batch_size=batch_rows, row_groups=[group]):
+            yield _dataset(shard, rows, first, about, options)
+            first += len(rows)
 
 
 def _about(shard: Path, file: Any) -> dict[str, Any]:
@@ -155,6 +155,8 @@ def _about(shard: Path, file: Any) -> dict[str, Any]:
         about = parse_json((file.schema_arrow.metadata or {})[KEY])
         if about["format"] != FORMAT:
             raise DataError(f"{shard}: format {about['format']}, expected {FORMAT}; update unmask")
+        if missing := [name for name in ("image", "label", "split") if name not in file.schema_arrow.names]:
+            raise DataError(f"{shard}: column missing: '{missing[0]}'; export the data set again")
         return {
             "name": str(about["name"]),
             "taxonomy": taxonomy_named(about["taxonomy"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Place and cells of each row."""
     if path.suffix.lower() == ".parquet":
         number = 0
-        for batch in open_parquet(path).iter_batches():
-            for cells in batch.to_pylist():
+        for rows in parquet_rows(path, open_parquet(path)):
+            for cells in rows:
                 yield f"row {number}", cells
                 number += 1
         return
@@ -137,13 +138,39 @@ def open_parquet(path: Path) -> Any:
     from unmask.errors import MissingExtraError
 
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet") from None
-    try:
+    with _parquet_errors(path):
         return pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
+
+
+def parquet_rows(path: Path, file: Any, **choice: Any) -> Iterator[list[dict[str, Any]]]:
+    """Rows of an opened Parquet file, a batch at a time.
+
+    Parameters
+    ----------
+    choice
+        As for pyarrow's ``ParquetFile.iter_batches``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, which is found only where its pages are read.
+    """
+    with _parquet_errors(path):
+        for batch in file.iter_batches(**choice):
+            yield batch.to_pylist()
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    """Restate what pyarrow raises for a damaged file as InputError naming it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise InputError(f"{path}: no Parquet file that can be read ({error}); write or fetch it again") from None
 
 
