@@ -105,7 +105,9 @@ def test_a_saved_model_reads_like_any_other(tmp_path: Path) -> None:
     training = dataset.split("Training")
     feature = Mirrored(feature=Hog()).fit(training.images)
     classifier = build_classifier("ridge").fit(feature.transform(training.images[:180]), training.labels[:180])
-    held = (training.images[180:], training.labels[180:])
+    labels = training.labels[180:].copy()
+    labels[::15] = (labels[::15] + 1) % 7  # of rows that are all right, no temperature is low enough
+    held = (training.images[180:], labels)
     save_model(
         tmp_path / "model",
         feature,

@@ -78,6 +78,15 @@ def test_interval_is_seeded_and_says_what_is_not_defined() -> None:
         bootstrap(np.zeros((2, 2), dtype=np.int64), rates.accuracy)
 
 
+def test_rows_answered_alike_have_no_bounds() -> None:
+    """Two rows that are read rightly do not make a class certain."""
+    wrong, right = bootstrap(np.array([[0, 2], [0, 30]]), rates.recalls)
+    assert (str(wrong), str(right)) == ("0.000 (-)", "1.000 (-)")
+    assert wrong.to_json() is None
+    (mixed,) = bootstrap(np.array([[0, 2], [0, 30]]), rates.accuracy)
+    assert mixed.low < 0.9375 < mixed.high
+
+
 @pytest.mark.parametrize(
     ("only_first", "only_second", "p_value"),
     [

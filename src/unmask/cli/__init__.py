@@ -34,7 +34,9 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="unmask",
         description="Reads facial expressions on your own machine: reads expressions, not minds.",
-        epilog="Exit codes: 0 done, 1 some inputs could not be read (each is reported), 2 wrong usage.",
+        epilog="Exit codes: 0 done, 1 something could not be read, found or written, or did not pass a check (each is "
+        "reported; the rest is done), 2 wrong usage or something not installed, 130 interrupted (what was written is "
+        "kept).",
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")

@@ -23,27 +23,35 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and the bounds between which it falls in 95 of 100 draws."""
+    """A figure and the bounds between which it falls in 95 of 100 draws; NaN where the draws cannot tell."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """As a table shows it: the figure and its bounds, to three decimals; a dash where it is not defined."""
+        """As a table shows it: the figure and its bounds, to three decimals; a dash for what is not known."""
         if math.isnan(self.value):
             return "-"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        bounds = f"{self.low:.3f} to {self.high:.3f}" if self.is_known else "-"
+        return f"{self.value:.3f} ({bounds})"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are bounds."""
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
     def to_json(self) -> list[float] | None:
-        """The bounds; None where the figure is not defined."""
-        return None if math.isnan(self.value) else [self.low, self.high]
+        """The bounds; None where there are none."""
+        return [self.low, self.high] if self.is_known else None
 
 
 def bootstrap(
     confusion: NDArray[np.int64], figure: Callable[[Any], NDArray[np.float64]], *, seed: int = 0, draws: int = DRAWS
 ) -> list[Interval]:
     """Percentile intervals of a figure, or of each of its components.
+
+    Rows that were all answered alike give the same figure in every draw, which is no certainty: there are no bounds.
 
     Parameters
     ----------
@@ -66,7 +74,8 @@ def bootstrap(
     drawn = generator.multinomial(rows, confusion.ravel() / rows, size=draws).reshape(draws, *confusion.shape)
     values = np.atleast_2d(np.asarray(figure(drawn.astype(np.float64))).T)  # (components, draws)
     truth = np.atleast_1d(figure(confusion.astype(np.float64)))
-    return [interval(float(value), row) for value, row in zip(truth, values, strict=True)]
+    found = [interval(float(value), row) for value, row in zip(truth, values, strict=True)]
+    return [one if one.low < one.high else Interval(one.value, math.nan, math.nan) for one in found]
 
 
 def interval(value: float, draws: NDArray[np.float64]) -> Interval:
