@@ -53,13 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.errors import ConfigError, InputError, suggest
     from unmask.writing import write_whole
 
+    out = Path(arguments.out)
+    check_outside(arguments, {"--out": out})
     plan = load_plan(arguments.config)
     tables = arguments.table or list(plan.tables)
     for name in tables:
         if name not in plan.tables:
             raise ConfigError(f"--table {name}: {suggest(name, plan.tables)}")
-    out = Path(arguments.out)
-    check_outside(arguments, {"--out": out})
     for name in ("results.json", "results.csv", "study.html"):
         check_outputs(arguments, {"--out": out / name}, arguments.config, arguments.face)
     if (out / "cells").exists() and not arguments.resume:
