@@ -341,7 +341,7 @@ def test_the_command(dataset: FaceDataset, photo: Path, tmp_path: Path, capsys: 
     assert "hog ridge" in printed.out
     assert "the study 0.20" in printed.out
     assert "chance 0.143" in printed.out
-    assert printed.err.strip() == str(out / "study.html")
+    assert printed.err.strip() == f"unmask: {out / 'study.html'}"
     page = (out / "study.html").read_text(encoding="utf-8")
     assert page.count("<img") == 1
     assert cli.main([*command, "--table", "few"]) == 1

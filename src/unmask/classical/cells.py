@@ -16,7 +16,7 @@ from unmask.classical.plan import FullProtocol, Plan, refusals
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.splits import holdout_mask
 from unmask.errors import DataError
-from unmask.evaluation.calibration import fit_temperature
+from unmask.evaluation.calibration import calibration
 from unmask.evaluation.metrics import evaluate_probs
 from unmask.expressions import Taxonomy
 from unmask.models import softmax
@@ -180,7 +180,7 @@ def run_full(plan: Plan, rows: FullRows, features: FullFeatures, name: str) -> t
     with refusals(f"[classifiers.{name}]"):
         classifier.fit(features.train, rows.train.labels)
     fit_s = time.perf_counter() - started
-    temperature = fit_temperature(logits(classifier, features.held), rows.held.labels)
+    temperature = calibration(logits(classifier, features.held), rows.held.labels)[0] or 1.0
     probs = softmax(logits(classifier, features.test), temperature=temperature)
     taxonomy = rows.test.taxonomy
     figures = evaluate_probs(probs, rows.test.labels, taxonomy)
