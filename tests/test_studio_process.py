@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the studio's libraries are not installed: pip install 'unmask[studio]'")
@@ -62,6 +64,64 @@ def test_stopping_answers_what_is_in_flight(photo: Path) -> None:
         assert "nothing was kept" in process.stderr.read()
         with pytest.raises(httpx.TransportError):
             httpx.get(address)
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A minute of grey pictures."""
+    films = pytest.importorskip("films", reason="PyAV is not installed: pip install 'unmask[video]'")
+    path: Path = tmp_path_factory.mktemp("film") / "long.mp4"
+    films.write_film(path, [np.full((360, 480, 3), 16 + number % 200, np.uint8) for number in range(1500)])
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("path", ["films", "films/annotated"])
+def test_stopping_ends_films(long_film: bytes, path: str) -> None:
+    """SIGINT in the middle of a film: it ends soon with its reason as JSON, and nothing but words is said."""
+    with server("--detector", "mtcnn") as (process, address), concurrent.futures.ThreadPoolExecutor() as pool:
+        files = {"file": ("long.mp4", long_film)}
+        asked = pool.submit(httpx.post, f"{address}v1/{path}", files=files, timeout=120)
+        while 'unmask_frames_total{kind="film"}' not in httpx.get(f"{address}metrics").text:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        answer = asked.result()
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        told = process.stderr.read().splitlines()
+    if path == "films":
+        events = [json.loads(line) for line in answer.text.splitlines()]
+        assert [event["event"] for event in events[-3:]] == ["reading", "error", "summary"]
+        assert events[-1]["summary"]["frames"] == len(events) - 2 < 1500
+        said = events[-2]
+    else:
+        assert answer.status_code == 503
+        said = answer.json()
+    assert said["error"] == "the server is stopping"
+    assert said["next"]
+    assert told == [
+        "unmask: waiting for 1 request; Ctrl-C again ends at once",
+        "unmask studio has stopped; nothing was kept",
+    ]
+
+
+def test_a_second_interrupt_ends_at_once(photo: Path) -> None:
+    """The request in flight is answered as busy, and no traceback is shown."""
+    files = [("file", ("a.jpg", photo.read_bytes()))] * 64
+    with server("--detector", "mtcnn", "--workers", "1") as (process, address):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(httpx.post, f"{address}v1/read", files=files, timeout=120)
+            while "unmask_requests_running 1" not in httpx.get(f"{address}metrics").text:
+                time.sleep(0.01)
+            assert process.stderr is not None
+            process.send_signal(signal.SIGINT)
+            told = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            answer = asked.result()
+        assert process.wait(20) == 0
+        told += process.stderr.read()
+    assert answer.status_code == 503
+    assert answer.json()["error"] == "the server is stopping"
+    assert told.count("\n") == 2
 
 
 def test_being_killed_leaves_nothing_behind(photo: Path, tmp_path: Path) -> None:

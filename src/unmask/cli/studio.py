@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from unmask.cli.text import tell
+from unmask.cli.text import counted, tell
 from unmask.errors import ConfigError
 
 _LIMITS = (
@@ -99,6 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
             # A browser that runs in the terminal lets nobody go on before it is left.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    serve(settings, started=started)
+    def stopping(requests: int) -> None:
+        tell(f"waiting for {counted(requests, 'request')}; Ctrl-C again ends at once")
+
+    serve(settings, started=started, stopping=stopping)
     print("unmask studio has stopped; nothing was kept", file=sys.stderr)
     return 0

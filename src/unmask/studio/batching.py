@@ -26,7 +26,7 @@ from unmask.images import Image
 from unmask.media import Failure
 from unmask.readings import Reading
 from unmask.studio.metrics import Metrics
-from unmask.studio.problems import busy
+from unmask.studio.problems import busy, stopping
 from unmask.studio.readers import Choice, Readers
 from unmask.studio.settings import Limits
 
@@ -90,7 +90,7 @@ class Batcher:
         jobs = [Job(name, data, choice) for name, data in pictures]
         with self._changed:
             if self._closing:
-                raise busy("the server is stopping", seconds=10)
+                raise stopping()
             if len(self._jobs) + len(jobs) > max(self._limits.max_waiting, len(jobs)):
                 raise busy(f"{len(self._jobs)} pictures are waiting already")
             self._jobs.extend(jobs)

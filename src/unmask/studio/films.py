@@ -33,7 +33,7 @@ from unmask.readings import Reading
 from unmask.studio import schemas
 from unmask.studio.answers import FILM_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
-from unmask.studio.problems import RefusalError, explained
+from unmask.studio.problems import RefusalError, explained, stopping
 from unmask.studio.readers import Choice
 from unmask.studio.state import Here, Studio
 from unmask.studio.uploads import film_of
@@ -65,13 +65,15 @@ Read = Iterator[tuple[Frame, Reading] | Failure]
 async def read_film(request: Request, studio: Here, choice: Chosen) -> Response:
     """Send one film as `multipart/form-data`; people keep their numbers through it, and scores are smoothed in time.
 
-    A film that cannot be read at all is refused with 422; one that is damaged further on gives the frames that it has,
-    and then an event that says why.
+    A film that cannot be read at all is refused with 422; one that is damaged further on, or read while the server is
+    told to stop, gives the frames that it has, and then an event that says why.
     """
     name, upload = await film_of(request)
     events = _Steps(_events(studio, choice, name, upload.file))
     try:
         (first,) = await events.some(1)
+        if first["event"] == "error" and studio.stopping.is_set():
+            raise stopping()
         if first["event"] == "error":
             raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
     except BaseException:
@@ -141,6 +143,9 @@ def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Gener
     summary = FilmSummary(name)
     with film, _path_of(film, name) as path:
         for item in studio.readers.reader(choice).stream(path):
+            if studio.stopping.is_set():
+                yield {"event": "error", **stopping().to_json()}
+                break
             if isinstance(item, Failure):
                 yield {"event": "error", **explained(_of_film(item.error, path, name))}
                 continue
@@ -171,6 +176,8 @@ def _drawing(
             with FilmWriter(out, sound=path) as writer:
                 read = studio.readers.reader(choice).stream(path)
                 for number, (frame, reading) in enumerate(_blurred(read) if blur else _frames(read), 1):
+                    if studio.stopping.is_set():
+                        raise stopping()
                     studio.metrics.frames.add("film")
                     writer.write(draw(frame.image, reading), reading.time_s or 0.0)
                     yield number

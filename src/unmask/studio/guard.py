@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unmask.studio.access import RateLimit, check_host, check_key, check_origin, shown_key
 from unmask.studio.metrics import Metrics
-from unmask.studio.problems import RefusalError, busy
+from unmask.studio.problems import RefusalError, busy, stopping
 from unmask.studio.settings import Limits, Settings
 
 FILM_ROUTES = ("/v1/films", "/v1/films/annotated")
@@ -94,6 +94,9 @@ class Guard:
                     raise
                 body.refusal = None
                 await problem.response()(scope, receive, answer)
+            except asyncio.CancelledError:  # the server stops, and has waited long enough
+                if not answer.status:
+                    await stopping().response()(scope, receive, answer)
         finally:
             self._held -= body.counted
             route = getattr(scope.get("route"), "path", None) or "other"

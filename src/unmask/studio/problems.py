@@ -61,6 +61,11 @@ def busy(what: str, *, seconds: int = 1) -> RefusalError:
     )
 
 
+def stopping() -> RefusalError:
+    """The server has been told to stop."""
+    return busy("the server is stopping", seconds=10)
+
+
 def explained(error: UnmaskError) -> dict[str, str]:
     """An error of unmask as ``error`` and ``next``: its messages end with the next step, after a semicolon."""
     what, _, step = printable(str(error)).rpartition("; ")

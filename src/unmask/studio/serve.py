@@ -12,12 +12,12 @@ from unmask.errors import ConfigError, MissingExtraError
 from unmask.studio.settings import Settings
 
 STOP_S = 30
-"""Seconds that requests in flight may take to end once the server is told to stop."""
+"""Seconds that requests in flight may take to end once the server is told to stop; films are ended at once."""
 
 _MAX_FRAME = 4 * 2**20  # bytes of a message on a web socket
 
 
-def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
+def serve(settings: Settings, *, started: Callable[[str], None], stopping: Callable[[int], None]) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered first.
 
     Parameters
@@ -26,6 +26,8 @@ def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
         See :class:`unmask.studio.Settings`.
     started
         Called with the address of the first page once it can be opened.
+    stopping
+        Called with the number of requests in flight, if there are any, once the server is told to stop.
 
     Raises
     ------
@@ -62,6 +64,14 @@ def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
                 if self.started:
                     started(f"http://{shown}:{port}/")
 
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                app.state.studio.stopping.set()
+                # What is given up after STOP_S is answered or broken off; to uvicorn that is an error with a traceback.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                if waiting := len(self.server_state.tasks):
+                    stopping(waiting)
+                await super().shutdown(sockets=sockets)
+
         server = Server(
             uvicorn.Config(
                 app,
@@ -77,6 +87,8 @@ def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
             signal.signal(number, lambda *_: None)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+        # Stopped twice, the server has not closed it; a process whose threads still read pictures would end in a crash.
+        app.state.studio.close()
 
 
 def _listening(settings: Settings) -> socket.socket:

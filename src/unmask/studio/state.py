@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 from fastapi import Depends
@@ -14,7 +15,9 @@ from unmask.studio.settings import Settings
 
 
 class Studio:
-    """Settings, models, the queue and the counters of one server; ``live`` is the number of live sessions.
+    """Settings, models, the queue and the counters of one server.
+
+    ``live`` is the number of live sessions; ``stopping`` is set once the server is told to stop, and ends films.
 
     Raises
     ------
@@ -26,6 +29,7 @@ class Studio:
         self.settings = settings
         self.metrics = Metrics()
         self.live = 0
+        self.stopping = threading.Event()
         self.readers = Readers(model=settings.model, detector=settings.detector)
         self.batcher = Batcher(self.readers, limits=settings.limits, workers=settings.workers, metrics=self.metrics)
         self.metrics.gauge(
