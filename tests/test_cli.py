@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import unmask.__main__
 from unmask.cli import build_parser, main
 from unmask.cli.read import FORMATS
 from unmask.cli.targets import check_targets
@@ -539,6 +540,23 @@ def test_errors_of_the_system_are_one_line(
     assert (code, out) == (1, "")
     assert err.startswith(f"unmask: {words}")
     assert err.count("\n") == 1
+
+
+def test_an_interrupt_before_the_command_begins(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the command line itself loads, Ctrl-C ends in one line too, and so while a verb's parser is made."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.cli.build_parser", interrupted)
+    assert run(capsys, "read", "x.jpg")[0] == 130
+    monkeypatch.setattr("unmask.cli.run_process", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        unmask.__main__.run()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "unmask: interrupted\n"
 
 
 def test_every_verb_has_help() -> None:

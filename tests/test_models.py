@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from unmask.cli import main
-from unmask.errors import DataError, InputError, ModelError, UnknownModelError
+from unmask.errors import DataError, InputError, ModelError, UnknownModelError, UnmaskError
 from unmask.evaluation.metrics import evaluate_probs
 from unmask.explain.opening import read_weights
 from unmask.expressions import FERPLUS, Expression, Taxonomy
@@ -346,3 +346,25 @@ def test_softmax_by_hand() -> None:
     root = np.sqrt(3.0)
     np.testing.assert_allclose(softmax(logits, temperature=2), [root / (1 + root), 1 / (1 + root)])
     np.testing.assert_allclose(softmax(np.array([1e4, 0.0])), [1, 0])  # no overflow
+
+
+@pytest.mark.parametrize(
+    ("cause", "raised", "words"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (OSError("libonnxruntime.so is damaged"), UnmaskError, "ONNX Runtime cannot be loaded .*pip install"),
+    ],
+)
+def test_onnx_runtime_that_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, cause: BaseException, raised: type[BaseException], words: str | None
+) -> None:
+    """An interrupt while it loads, of which it makes an ImportError, stays one; no model is blamed for either."""
+
+    def load(_: str) -> None:
+        raise ImportError("initialization failed") from cause
+
+    model = load_model()
+    monkeypatch.setattr("unmask.models.runtime.importlib.import_module", load)
+    with pytest.raises(raised, match=words) as refused:
+        Classifier(model)
+    assert not isinstance(refused.value, ModelError)

@@ -1,5 +1,18 @@
-"""``python -m unmask``."""
+"""``python -m unmask``, and the command ``unmask``."""
 
-from unmask.cli import run_process
+import sys
 
-run_process()
+
+def run() -> None:
+    """Run the command line; what it needs loads in here, so that an interrupt shows no traceback even then."""
+    try:
+        from unmask.cli import run_process
+
+        run_process()
+    except KeyboardInterrupt:
+        print("unmask: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

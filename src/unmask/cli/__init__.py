@@ -47,22 +47,8 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors go to standard error, in one line, without a traceback."""
-    given = sys.argv[1:] if argv is None else list(argv)
-    parser = build_parser(given[0] if given and given[0] in VERBS else None)
     try:
-        arguments = parser.parse_args(given)
-    except SystemExit as stop:  # argparse has printed its help or its complaint
-        return int(stop.code or DONE)
-    if arguments.version:
-        from importlib.metadata import version
-
-        print(f"unmask {version('unmask')}")
-        return DONE
-    if "run" not in arguments:
-        parser.print_help(sys.stderr)
-        return WRONG_USAGE
-    try:
-        code: int = arguments.run(arguments)
+        code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
     except UnmaskError as error:
         tell(error)
@@ -78,6 +64,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         what, step = (f"{error.filename}: ", "check the path") if error.filename else ("", remedy(error.errno))
         tell(f"{what}{error.strerror or error}; {step}")
         return SOME_FAILED
+    return code
+
+
+def _run(given: list[str]) -> int:
+    parser = build_parser(given[0] if given and given[0] in VERBS else None)
+    try:
+        arguments = parser.parse_args(given)
+    except SystemExit as stop:  # argparse has printed its help or its complaint
+        return int(stop.code or DONE)
+    if arguments.version:
+        from importlib.metadata import version
+
+        print(f"unmask {version('unmask')}")
+        return DONE
+    if "run" not in arguments:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
+    code: int = arguments.run(arguments)
     return code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError, ModelError
+from unmask.errors import DataError, ModelError, UnmaskError
 from unmask.models.card import ModelCard
 from unmask.models.file import ModelFile, load_model
 from unmask.models.runtime import inference_session
@@ -36,14 +36,18 @@ class Classifier:
 
     Raises
     ------
+    UnmaskError
+        ONNX Runtime cannot be loaded.
     ModelError
-        ONNX Runtime refuses the network, or its inputs and outputs are not those of the card.
+        It refuses the network, or the network's inputs and outputs are not those of the card.
     """
 
     def __init__(self, model: ModelFile, *, threads: int = 1) -> None:
         self.model = model
         try:
             self._session = inference_session(model.onnx, threads=threads)
+        except UnmaskError:
+            raise
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
             raise ModelError(f"model '{model.card.name}': ONNX Runtime refuses the network: {error}") from None
         outputs = {output.name for output in self._session.get_outputs()}
