@@ -7,7 +7,9 @@ import errno
 import io
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -540,6 +542,35 @@ def test_errors_of_the_system_are_one_line(
     assert (code, out) == (1, "")
     assert err.startswith(f"unmask: {words}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", ["models list", "--version", "--help", "read --help", "data --help", "read {photo}"]
+)
+@pytest.mark.parametrize(
+    ("shell", "reason"), [("> /dev/full", "No space left on device; free"), (">&-", "Bad file descriptor; choose")]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_takes_nothing(
+    photo: Path, arguments: str, shell: str, reason: str, unbuffered: str
+) -> None:
+    """Full or closed, it is told in one line whatever is written to it; what writes nothing there does not mind."""
+    command = shlex.join([sys.executable, "-m", "unmask", *arguments.format(photo=photo).split()])
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    result = subprocess.run(f"{command} {shell}", shell=True, stderr=subprocess.PIPE, text=True, env=environment)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"unmask: <stdout>: cannot be written: {reason}")
+
+
+@pytest.mark.parametrize("shell", ["> /dev/full", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_results_in_a_file_need_no_standard_streams(photo: Path, tmp_path: Path, shell: str) -> None:
+    """They are written though the standard streams are full or closed, and no message gets into them."""
+    command = shlex.join(
+        [sys.executable, "-m", "unmask", "read", str(photo), "gone.jpg", "--out", f"{tmp_path}/a.jsonl"]
+    )
+    assert subprocess.run(f"{command} {shell}", shell=True, stderr=subprocess.DEVNULL).returncode == 1
+    assert Reading.from_line((tmp_path / "a.jsonl").read_text()).faces[0].expression == "happy"
 
 
 def test_an_interrupt_before_the_command_begins(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from unmask.cli.text import inert, tell
 from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError
-from unmask.writing import remedy
+from unmask.writing import disk_errors, remedy
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -56,9 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         tell("interrupted; what was written is kept")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: nothing is wrong, and Python must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing is wrong
         return DONE
     except OSError as error:  # of a path that nothing has looked at before, such as one that is too long
         what, step = (f"{error.filename}: ", "check the path") if error.filename else ("", remedy(error.errno))
@@ -85,6 +83,37 @@ def _run(given: list[str]) -> int:
     return code
 
 
+class _Output(io.TextIOWrapper):
+    """Standard output that raises InputError, in words, when it is full or closed."""
+
+    def write(self, text: str, /) -> int:
+        with disk_errors("<stdout>"):
+            return super().write(text)
+
+    def flush(self) -> None:
+        with disk_errors("<stdout>"):
+            super().flush()
+
+
+def _open_streams() -> None:
+    """Let standard output raise what :func:`main` reports; messages go nowhere where standard error is closed."""
+    given: Any = sys.stdout
+    if given is None:  # the shell has closed it
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 1)  # refuses all that is written, and no other file gets its number
+        closed = open(1, "wb", closefd=False)  # noqa: SIM115 (until the process ends)
+        sys.stdout = _Output(closed, encoding="utf-8")
+    else:
+        sys.stdout = _Output(
+            given.buffer,
+            encoding=given.encoding,
+            errors=given.errors,
+            line_buffering=given.line_buffering,
+            write_through=given.write_through,
+        )
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
 def run_process() -> None:
     """The command as a process of its own.
 
@@ -94,10 +123,13 @@ def run_process() -> None:
     reads = sys.argv[1:2] == ["read"]
     if reads:
         gc.set_threshold(100_000)
+    _open_streams()
     code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, UnmaskError):  # it has been told, or the reader has gone: Python must not complain at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if reads:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
         os._exit(code)
     sys.exit(code)
