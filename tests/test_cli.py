@@ -416,7 +416,12 @@ def test_each_reason_for_abstaining(
         (("models", "fetch", "yunett"), 2, "did you mean 'yunet'"),
         ((), 2, "usage"),
         (("read",), 2, "SOURCE"),
-        (("raed",), 2, "invalid choice"),
+        (("raed",), 2, "did you mean 'read'?"),
+        (("data", "audti", "x.csv"), 2, "did you mean 'audit'?"),
+        (("read", "x.jpg", "--format", "jsnol"), 2, "did you mean 'jsonl'?"),
+        (("read", "x.jpg", "--unknown"), 2, "usage: unmask read "),
+        (("data", "audit", "x.csv", "--unknown"), 2, "usage: unmask data audit "),
+        (("studio", "--workers", "0"), 2, "--workers: expected a whole number of at least 1"),
     ],
 )
 def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -261,6 +261,8 @@ def test_clean_by_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     command = ["data", "clean", str(data), "--no-cache", "--config", str(tmp_path / "tiny.json"), "--folds", "2"]
     command += ["--set", "epochs=1", "--set", 'heads={"fer2013"=1.0}', "--out", str(tmp_path / "out")]
     assert main(command) == 0
+    printed = capsys.readouterr().err
+    assert "fold-0, 1 epoch\n" in printed
     models = [tmp_path / "out" / f"fold-{fold}" / "model" / "model.onnx" for fold in (0, 1)]
     made = [model.stat().st_mtime_ns for model in models]
     first = (tmp_path / "out" / "suspects.csv").read_bytes()

@@ -488,9 +488,11 @@ def test_load_names_what_is_wrong_with_a_path(tmp_path: Path) -> None:
     """Each kind of unreadable path has its own message, with the next step."""
     (tmp_path / "portrait.jpg").write_bytes(b"")
     (tmp_path / "notes.jpg").write_text("Dear diary")
+    (tmp_path / "link.jpg").symlink_to("gone.jpg")
     cases = {
         tmp_path / "portait.jpg": f"no such file; did you mean '{tmp_path / 'portrait.jpg'}'?",
         tmp_path / "zzz": "no such file; check its name",
+        tmp_path / "link.jpg": "is a link to 'gone.jpg', which is not there; mend the link",
         tmp_path / "nowhere" / "a.jpg": "nor its folder",
         tmp_path: "is a folder",
         tmp_path / "portrait.jpg": "zero bytes",

@@ -176,6 +176,8 @@ def load(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
             )
         data = path.read_bytes()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise InputError(f"{path}: is a link to '{path.readlink()}', which is not there; mend the link") from None
         raise InputError(f"{path}: no such file{_similar(path)}") from None
     except PermissionError:
         raise InputError(f"{path}: may not be read; change its permissions, or read it as its owner") from None

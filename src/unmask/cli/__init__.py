@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from unmask.cli.text import inert, tell
-from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError
+from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError, suggest
 from unmask.writing import disk_errors, remedy
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -27,6 +27,18 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(inert(message))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """What is not known is refused by the verb that it was given to, with this verb's usage."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest choice, as is done for all other names."""
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"invalid choice: '{value}'; {suggest(str(value), action.choices)}")
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:

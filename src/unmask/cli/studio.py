@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from unmask.cli.text import counted, tell
+from unmask.cli.values import whole
 from unmask.errors import ConfigError
 
 _LIMITS = (
@@ -50,7 +51,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--api-key", metavar="KEY", help="what requests must show (default: UNMASK_API_KEY, else no key)"
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="threads that read pictures (default: one a core)")
+    parser.add_argument(
+        "--workers", type=whole(1), metavar="N", help="threads that read pictures (default: one a core)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     group = parser.add_argument_group("limits", "what is more is refused with its reason")
     for name, unit, size, what in _LIMITS:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
-from unmask.cli.text import layers, tell
+from unmask.cli.text import counted, layers, tell
 from unmask.cli.values import MOST_THREADS, file_with, whole
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _announce(trainer: Trainer) -> None:
     config = trainer.config
     tell(
         f"{len(trainer.training):,} rows to train on, {len(trainer.held_rows):,} held out, "
-        f"{sum(p.numel() for p in trainer.network.parameters()):,} parameters, {config.epochs} epochs, "
+        f"{sum(p.numel() for p in trainer.network.parameters()):,} parameters, {counted(config.epochs, 'epoch')}, "
         f"{trainer.precision} on {trainer.device}"
     )
     if trainer.initial is not None:

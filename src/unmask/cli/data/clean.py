@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from unmask.cli.data import check_heeded
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
-from unmask.cli.text import tell
+from unmask.cli.text import counted, tell
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _by_folds(arguments: argparse.Namespace) -> Judge:
     recipe = load_config(arguments.config, arguments.set or [])
 
     def train(config: TrainConfig, parted: FaceDataset, name: str) -> Path:
-        tell(f"{name}, {config.epochs} epochs")
+        tell(f"{name}, {counted(config.epochs, 'epoch')}")
         with ExitStack() as stack:
             notify = on_terminal(config, stack.enter_context(Progress("batches")))
             return trained(config, parted, arguments.out / name, device=device, notify=notify)
