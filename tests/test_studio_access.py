@@ -94,16 +94,16 @@ def test_the_queue_has_an_end(portrait: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "statuses"),
+    ("limits", "statuses", "remedy"),
     [
-        (Limits(max_body=10_000), [413, 413]),
-        (Limits(max_held=10_000), [503, 503]),
-        (Limits(max_pixels=1000), [413, 413]),
-        (Limits(max_rate=0.1), [200, 429]),  # a bucket of ten seconds holds one request
+        (Limits(max_body=10_000), [413, 413], "--max-body"),
+        (Limits(max_held=10_000), [503, 503], "again"),
+        (Limits(max_pixels=1000), [413, 413], "--max-pixels"),
+        (Limits(max_rate=0.1), [200, 429], "again"),  # a bucket of ten seconds holds one request
     ],
 )
-def test_limits(portrait: bytes, limits: Limits, statuses: list[int]) -> None:
-    """What is beyond a limit is refused; what may be tried again says when."""
+def test_limits(portrait: bytes, limits: Limits, statuses: list[int], remedy: str) -> None:
+    """What is beyond a limit is refused and names the option for more; what may be tried again says when."""
     with client_of(Settings(detector="whole", workers=1, limits=limits)) as client:
         for status in statuses:
             answer = client.post("/v1/read", files={"file": ("a.jpg", portrait)})
@@ -111,7 +111,7 @@ def test_limits(portrait: bytes, limits: Limits, statuses: list[int]) -> None:
             if status in (429, 503):
                 assert int(answer.headers["retry-after"]) >= 1
             if status != 200:
-                assert_refused(answer, status)
+                assert remedy in assert_refused(answer, status)["next"]
 
 
 def test_keys_cannot_be_tried_out() -> None:

@@ -167,6 +167,23 @@ def test_photos_can_be_dropped_and_pasted(page: Page, photo: Path, how: str) -> 
     expect(page.get_by_role("article").get_by_role("heading")).to_have_text("given.jpg")
 
 
+@pytest.mark.parametrize(
+    ("area", "name", "kind", "other"),
+    [("photos", "a.mp4", "video/mp4", "Films"), ("films", "a.png", "image/png", "Photos")],
+)
+def test_what_is_dropped_in_the_wrong_place(page: Page, area: str, name: str, kind: str, other: str) -> None:
+    """A film among the photos, or a photo among the films, is told where to go."""
+    page.locator(f"#{area}").evaluate(
+        """(target, [name, type]) => {
+          const data = new DataTransfer();
+          data.items.add(new File(["x"], name, { type }));
+          target.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        [name, kind],
+    )
+    expect(page.locator("#problems")).to_contain_text(f"{name}: open it under {other}.")
+
+
 def test_settings_are_used(page: Page, photo: Path) -> None:
     """Labels, detector and thresholds hold for what is read next; a reset takes them back."""
     page.click("nav >> text=Settings")

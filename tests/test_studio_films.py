@@ -121,7 +121,7 @@ def test_wrong_films(client: TestClient, film: bytes, path: str, photo: Path) ->
                 "error": "x.mp4: is a picture (JPEG) and no film",
                 "next": "send it to /v1/read or /v1/draw",
             }
-    assert_refused(client.post(path, files={"file": ("x.mp4", bytes(2**20 + 1))}), 413)
+    assert "--max-film" in assert_refused(client.post(path, files={"file": ("x.mp4", bytes(2**20 + 1))}), 413)["next"]
     assert_refused(client.post(path, files=[("file", ("x.mp4", film))] * 2), 413)
     assert_refused(client.post(path, content=film), 415)
     assert_refused(client.post(path, data={"a": "b"}, files={}), 415)

@@ -25,7 +25,7 @@ from unmask.studio.choosing import Chosen
 from unmask.studio.metrics import CONTENT_TYPE
 from unmask.studio.problems import RefusalError, explained, json_response
 from unmask.studio.state import Here, Studio
-from unmask.studio.uploads import pictures_of
+from unmask.studio.uploads import decoded, pictures_of
 from unmask.writing import encodable
 
 router = APIRouter()
@@ -188,7 +188,7 @@ def _reading_of(field: str) -> Reading:
 def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool) -> bytes:
     from PIL import Image
 
-    image = images.decode(data, name=name, max_pixels=max_pixels)
+    image = decoded(data, name=name, max_pixels=max_pixels)
     if image.shape[:2] != (reading.height, reading.width):
         raise DataError(
             f"{name}: has {image.shape[1]} x {image.shape[0]} pixels, its reading {reading.width} x {reading.height}; "

@@ -20,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from unmask import images
 from unmask.errors import InputError, UnmaskError
 from unmask.images import Image
 from unmask.media import Failure
 from unmask.readings import Reading
+from unmask.studio import uploads
 from unmask.studio.metrics import Metrics
 from unmask.studio.problems import busy, stopping
 from unmask.studio.readers import Choice, Readers
@@ -146,7 +146,7 @@ class Batcher:
         """Pictures that can be decoded, each noted in ``decoded``; the others fail here."""
         for job in batch:
             try:
-                image = images.decode(job.data, name=job.name, max_pixels=self._limits.max_pixels)
+                image = uploads.decoded(job.data, name=job.name, max_pixels=self._limits.max_pixels)
             except UnmaskError as error:
                 self._fail(job, error)
             except MemoryError as error:

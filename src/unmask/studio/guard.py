@@ -80,7 +80,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        body = _Body(receive, self._most_bytes(scope))
+        body = _Body(receive, *self._most_bytes(scope))
         answer = _Answer(send, body)
         try:
             try:
@@ -113,11 +113,12 @@ class Guard:
             check_key(shown_key(headers), self._settings)
         announced = headers.get("content-length", "0")
         if announced.isdecimal():
-            _check_length(int(announced), self._most_bytes(scope))
+            _check_length(int(announced), *self._most_bytes(scope))
 
-    def _most_bytes(self, scope: Scope) -> int:
+    def _most_bytes(self, scope: Scope) -> tuple[int, str]:
+        """How many a request may have, and the option that says so."""
         limits = self._settings.limits
-        return limits.max_film if scope["path"] in FILM_ROUTES else limits.max_body
+        return (limits.max_film, "--max-film") if scope["path"] in FILM_ROUTES else (limits.max_body, "--max-body")
 
     @contextmanager
     def _slot(self, scope: Scope) -> Iterator[None]:
@@ -170,8 +171,8 @@ class _Body:
     The refusal is kept, because who reads the body may take it for a damaged one and answer that.
     """
 
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._most = receive, most
+    def __init__(self, receive: Receive, most: int, option: str) -> None:
+        self._receive, self._most, self._option = receive, most, option
         self._received = 0
         self.refusal: RefusalError | None = None
         self.counted = 0
@@ -197,7 +198,7 @@ class _Body:
         if message["type"] == "http.request":
             count = len(message.get("body", b""))
             self._received += count
-            _check_length(self._received, self._most)
+            _check_length(self._received, self._most, self._option)
             self.on_bytes(count)
             self.complete = not message.get("more_body", False)
         return message
@@ -231,12 +232,12 @@ def _too_slow() -> RefusalError:
     return RefusalError(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in whole in time", "send it again")
 
 
-def _check_length(count: int, most: int) -> None:
+def _check_length(count: int, most: int, option: str) -> None:
     if count > most:
         raise RefusalError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"more than {most:,} bytes in one request",
-            "send fewer or smaller files at a time, or start the server with a higher limit",
+            f"send fewer or smaller files at a time, or start the server with a higher {option}",
         )
 
 

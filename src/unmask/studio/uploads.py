@@ -9,6 +9,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from unmask import images
+from unmask.errors import InputError, LimitError
+from unmask.images import Image
+from unmask.media.base import FILM_SUFFIXES
 from unmask.studio.problems import RefusalError
 from unmask.writing import printable
 
@@ -68,6 +72,21 @@ async def pictures_of(request: Request, *, max_files: int) -> tuple[list[tuple[s
     if not pictures:
         raise _no_file("photo.jpg")
     return pictures, {key: value for key, value in form.multi_items() if isinstance(value, str)}
+
+
+def decoded(data: bytes, *, name: str, max_pixels: int) -> Image:
+    """The picture in a file; see :func:`unmask.images.decode`, whose errors here say what helps on a server."""
+    try:
+        return images.decode(data, name=name, max_pixels=max_pixels)
+    except LimitError as error:
+        raised = "start the server with a higher --max-pixels"
+        raise LimitError(str(error).replace("in Python, raise max_pixels", raised)) from error
+    except InputError as error:
+        if PurePosixPath(name).suffix.lower() in FILM_SUFFIXES and images.picture_format(data) is None:
+            raise InputError(
+                f"{name}: is a film and no picture; open it under Films, or send it to /v1/films"
+            ) from error
+        raise
 
 
 async def film_of(request: Request) -> tuple[str, UploadFile]:

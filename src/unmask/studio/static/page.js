@@ -44,7 +44,12 @@ export async function attempt(action) {
 
 /** Let files be chosen, dropped or pasted: calls back with those of the kind wanted. */
 export function takeFiles({ input, drop, area, kind, take }) {
-  const wanted = (list) => [...list].filter((file) => !file.type || file.type.startsWith(kind));
+  const [other, place] = kind === "image/" ? ["video/", "Films"] : ["image/", "Photos"];
+  const wanted = (list) => {
+    const stray = [...list].find((file) => file.type.startsWith(other));
+    if (stray) complain(new Error(`${stray.name}: open it under ${place}.`));
+    return [...list].filter((file) => !file.type || file.type.startsWith(kind));
+  };
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = "";
