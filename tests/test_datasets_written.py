@@ -120,13 +120,16 @@ def test_a_renamed_file_is_the_same_data(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A place that is taken is refused for every form, and stays as it is."""
     for to in WRITERS:
-        path = tmp_path / f"{to}.csv"
+        path = tmp_path / f"{to}.old"
         path.write_text("precious")
         with pytest.raises(InputError, match="is there already"):
             write_dataset(ramp(3), path, to=form(to))
         assert path.read_text() == "precious"
     with pytest.raises(ConfigError, match="did you mean 'parquet'"):
         write_dataset(ramp(3), tmp_path / "x", to="parquett")
+    for to, name in (("csv", "y.parquet"), ("folders", "y.csv")):
+        with pytest.raises(ConfigError, match="has the ending of the form"):
+            write_dataset(ramp(3), tmp_path / name, to=to)
 
 
 def test_endings(tmp_path: Path) -> None:

@@ -147,6 +147,11 @@ def test_a_request_chooses_what_it_is_read_with(client: TestClient, portrait: by
         ({"files": {"f": ("a.png", blank())}, "params": {"model": "/etc/passwd"}}, 422, "no model"),
         ({"files": {"f": ("a.png", blank())}, "params": {"detector": "haar"}}, 422, "no detector"),
         ({"files": {"f": ("a.png", blank())}, "params": {"min_confidense": 1}}, 422, "did you mean 'min_confidence'?"),
+        (
+            {"files": {"f": ("a.png", blank())}, "params": {"min_size": [5, 6]}},
+            422,
+            "'min_size' is given more than once",
+        ),
         ({"files": {"f": ("a.png", blank())}, "params": {"min_confidence": "1.5"}}, 422, "min_confidence"),
         ({"files": {"f": ("a.png", blank())}, "params": {"min_size": "nan"}}, 422, "min_size"),
         ({"files": {"f": ("a.png", blank())}, "params": {"min_size": 1, "abstain": False}}, 422, "min_size"),

@@ -50,6 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Open the network, look, write."""
     if not arguments.layers and (arguments.image is None or arguments.out is None):
         raise ConfigError("name an image and --out DIR, or --layers for the table alone")
+    if arguments.layers:
+        for option in ("out", "head", "blocks", "methods", "heat_block", "face", "detector"):
+            if getattr(arguments, option) is not None:
+                raise ConfigError(f"--layers prints the table alone; leave out it, or --{option.replace('_', '-')}")
     from unmask.explain import explain, open_network
     from unmask.explain.page import file_names, write_explanation
 

@@ -85,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.cli.resuming import earlier_of, redo
     from unmask.cli.targets import check_targets
     from unmask.media import Failure, count
-    from unmask.outputs import format_of, open_writer
+    from unmask.outputs import open_writer
     from unmask.reader import load
 
-    kind = arguments.format or (format_of(arguments.out) if arguments.out else "table")
+    kind = _format(arguments)
     if arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: expected at least 1")
     if arguments.blur_faces and not (arguments.annotate or arguments.report):
@@ -157,6 +157,26 @@ def run(arguments: argparse.Namespace) -> int:
         rest = "; the rest were" if tally.failed < tally.inputs else ""
         tell(f"{tally.failed} of {tally.inputs} inputs could not be read{rest}")
     return 1 if tally.failed or lost else 0
+
+
+def _format(arguments: argparse.Namespace) -> str:
+    """The format that is written. Raises ConfigError where --out has no known ending, or that of another format."""
+    from unmask.outputs import format_of
+
+    if arguments.out is None:
+        return arguments.format or "table"
+    try:
+        named = format_of(arguments.out)
+    except ConfigError:
+        if arguments.format is None:
+            raise
+        return str(arguments.format)
+    if arguments.format not in (None, named):
+        raise ConfigError(
+            f"--out {arguments.out} has the ending of the format {named}, not of {arguments.format}; "
+            "leave out --format, or name another file"
+        )
+    return named
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:

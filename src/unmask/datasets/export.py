@@ -37,7 +37,7 @@ def write_dataset(dataset: FaceDataset, path: str | Path, *, to: str | None = No
     Raises
     ------
     ConfigError
-        An unknown form, or an ending that looks like a slip of the pen.
+        An unknown form, the ending of another form, or one that looks like a slip of the pen.
     InputError
         There is something at the path, or it cannot be written.
     DataError
@@ -55,6 +55,9 @@ def check_place(path: str | Path, *, to: str | None = None) -> str:
     form = to or _form_by_ending(path)
     if form not in WRITERS:
         raise ConfigError(f"unknown form '{form}'; {suggest(form, WRITERS)}")
+    named = _SUFFIXES.get(path.suffix.lower(), form)
+    if named != form:
+        raise ConfigError(f"{path}: has the ending of the form {named}, not of {form}; name it otherwise")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path}: is there already; name another place, nothing is overwritten")
     return form

@@ -36,11 +36,13 @@ def choice_of(
     min_margin: _Share = None,
     abstain: bool = True,
 ) -> Choice:
-    """What the query chooses. Raises UnmaskError for what is not known, so that a slip of the pen is not ignored."""
+    """What the query chooses. Raises UnmaskError for what is unknown or doubled: no slip of the pen is ignored."""
     known = (*_KNOWN, *_ALSO.get(request.url.path, ()))
     for key in request.query_params:
         if key not in known:
             raise DataError(f"unknown parameter '{key[:100]}'; {suggest(key[:100], known)}")
+        if len(request.query_params.getlist(key)) > 1:
+            raise DataError(f"parameter '{key}' is given more than once; leave one value")
     values = (min_size, min_sharpness, max_yaw, max_pitch, min_confidence, min_margin)
     thresholds = {key: value for key, value in zip(THRESHOLDS, values, strict=True) if value is not None}
     return studio.readers.choose(model=model, head=head, detector=detector, thresholds=thresholds, abstain=abstain)
