@@ -68,9 +68,10 @@ def test_exported_names() -> None:
 
 
 def test_module_runs() -> None:
-    """``python -m unmask --version`` prints the version."""
+    """``python -m unmask --version`` prints the version, which Python code can ask for too."""
     result = subprocess.run([sys.executable, "-m", "unmask", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("unmask 0.")
+    assert result.stdout == f"unmask {unmask.__version__}\n"
 
 
 def test_the_runtime_reports_to_nobody(photo: Path, tmp_path: Path) -> None:

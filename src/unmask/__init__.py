@@ -57,6 +57,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("unmask")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'unmask' has no attribute '{name}'")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
