@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 from tiny_run import TINY
 
 from unmask.datasets.base import FaceDataset
-from unmask.errors import ConfigError, DataError, InputError, ModelError, UnmaskError
+from unmask.errors import ConfigError, DataError, InputError, LimitError, ModelError, UnmaskError
 from unmask.expressions import FERPLUS
 from unmask.models import Classifier, load_model
 from unmask.networks import build_network
@@ -28,6 +28,7 @@ from unmask.training.folds import judge
 from unmask.training.parallel import Parallel
 from unmask.training.schedules import cosine
 from unmask.training.targets import make_targets, soft_cross_entropy, training_rows
+from unmask.training.typed import read_table
 
 
 def weights(trainer: Trainer) -> dict[str, Any]:
@@ -281,6 +282,13 @@ def test_soft_cross_entropy_by_hand() -> None:
     """Two rows of weights 3 and 1 with even logits: ln 2 each, whatever the targets."""
     loss = soft_cross_entropy(torch.zeros(2, 2), torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([3.0, 1.0]))
     assert loss.item() == pytest.approx(np.log(2))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_configuration_has_an_end() -> None:
+    """A device that never ends is refused instead of read."""
+    with pytest.raises(LimitError, match="/dev/zero: more than 1,048,576 characters"):
+        read_table("/dev/zero")
 
 
 def test_schedule() -> None:

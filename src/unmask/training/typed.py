@@ -8,22 +8,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from unmask.errors import ConfigError, DataError, InputError, suggest
+from unmask.errors import ConfigError, DataError, InputError, LimitError, suggest
 from unmask.parsing import parse_json
+
+_LONGEST = 2**20  # characters of a configuration; a device may have no end
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
-    """The table of a TOML file, or of a ``.json`` file.
+    """The table in a configuration: a TOML file, or a ``.json`` file.
 
     Raises
     ------
     InputError
         The file cannot be opened.
+    LimitError
+        It is far too long for one, or has no end.
     ConfigError
         It is not what its name says.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
+        if len(text) > _LONGEST:
+            raise LimitError(f"{path}: more than {_LONGEST:,} characters, so no configuration; name another file")
         values = parse_json(text) if str(path).endswith(".json") else tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
