@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("av", reason="the extra 'video' is not installed")
+av = pytest.importorskip("av", reason="the extra 'video' is not installed")
 
 from films import grey_levels, number_of, remux, write_film
 
@@ -254,6 +254,38 @@ def test_a_film_cut_short(ending: str, options: dict[str, str], tmp_path: Path) 
     assert isinstance(failure, Failure)
     assert "cut short" in str(failure.error) or "damaged" in str(failure.error)
     assert not any(isinstance(item, Failure) for item in film_frames(whole))
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_film_with_damaged_pictures(codec: str, tmp_path: Path) -> None:
+    """Pictures that the decoder mends are read and told, where they are in the part that is read."""
+    rng = np.random.default_rng(1)
+    whole, bad = tmp_path / "whole.mp4", tmp_path / "bad.mp4"
+    pictures = [rng.integers(0, 255, (64, 64, 3), dtype=np.uint8) for _ in range(40)]
+    write_film(whole, pictures, codec=codec, options={"g": "10", "bf": "2"})
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as film:
+        places = [packet.pos for packet in film.demux(video=0) if packet.size][13:18]
+    for place in places:
+        data[place + 500] ^= 0x55
+    bad.write_bytes(data)
+    items = list(film_frames(bad))
+    assert [item.index for item in items[:-1] if isinstance(item, Frame)] == list(range(40))
+    failure = items[-1]
+    assert isinstance(failure, Failure)
+    assert re.search(r"damaged in \d+ frames?, which may be smeared", str(failure.error))
+    for start in (Fraction(n, 10) for n in range(16)):
+        assert not any(isinstance(item, Failure) for item in film_frames(whole, Span(start_s=start)))
+    for span in (Span(start_s=Fraction("0.8")), Span(end_s=Fraction("0.4"))):
+        assert not any(isinstance(item, Failure) for item in film_frames(bad, span))
+
+
+@pytest.mark.parametrize("start", [None, "0.4", "1", "2.5"])
+def test_real_films_are_whole(start: str | None, data_folder: Path) -> None:
+    """None of the development films is told damaged, from wherever it is read."""
+    span = Span(start_s=None if start is None else Fraction(start))
+    for film in sorted((data_folder / "videos").glob("*.mp4")):
+        assert not any(isinstance(item, Failure) for item in film_frames(film, span)), film
 
 
 @pytest.mark.parametrize("tag", [b"whenever", b"00:61", b"1:2:3/0"])

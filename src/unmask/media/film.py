@@ -75,7 +75,7 @@ class _Film:
         self._file = content if isinstance(content, Path) else None  # a stream cannot be sought in
         self._counter: FrameCounter | None = None
         self._stack = stack
-        self._damaged = self._packets = 0
+        self._damaged = self._smeared = self._packets = 0  # places where decoding fails, and pictures that it mends
         self._sought = self._ended = self._reached = False
         self._latest: Fraction | None = None
         self._origin: Fraction | None = None  # from which a span's times count
@@ -85,7 +85,8 @@ class _Film:
     def frames(self, span: Span) -> Iterator[Frame]:
         """The frames of a span."""
         sieve = Sieve(span)
-        pictures, index = self._pictures_from(span.start_s)
+        wanted_s = span.start_s
+        pictures, index = self._pictures_from(wanted_s)
         while True:
             sought_to = None
             for picture in pictures:
@@ -97,6 +98,10 @@ class _Film:
                     self._origin = Fraction(0) if self._file is not None else time_s
                 if span.ends_by(time_s - self._origin):
                     return
+                # Also one that is not read: those after it are made from it. One before the wanted time may be marked
+                # only because those from which it is made were jumped over.
+                if picture.is_corrupt and (wanted_s is None or time_s - self._origin >= wanted_s):
+                    self._smeared += 1
                 if not sieve.passes(time_s - self._origin):
                     continue
                 self._reached = True
@@ -108,30 +113,31 @@ class _Film:
             if sought_to is None:
                 self._ended = True
                 return
-            pictures, index = self._pictures_from(sought_to)
+            wanted_s = sought_to
+            pictures, index = self._pictures_from(wanted_s)
 
     def check(self, span: Span) -> None:
         """Raises InputError when the film is damaged, or ends before the span or the time that it declares."""
         if self._latest is None and not self._sought and (self._damaged or self._ended):
             raise InputError(f"{self.name}: holds no frame that can be decoded; check that it plays elsewhere")
+        faults = []
         if self._damaged:
-            places = "1 place" if self._damaged == 1 else f"{self._damaged} places"
-            raise InputError(
-                f"{self.name}: damaged in {places}, where frames may be missing; the rest was read; copy the film anew"
-            )
-        if self._ended and not self._reached and span.start_s is not None:
+            faults.append(f"damaged in {_counted(self._damaged, 'place')}, where frames may be missing")
+        if self._smeared:
+            faults.append(f"damaged in {_counted(self._smeared, 'frame')}, which may be smeared, as may those after")
+        if not faults and self._ended and not self._reached and span.start_s is not None:
             raise span.missed(self.name, None if self._latest is None else self._latest - (self._origin or 0))
-        if not self._ended and not self._reached and span.start_s is None and self._latest is not None:
+        if not faults and not self._ended and not self._reached and span.start_s is None and self._latest is not None:
             raise InputError(
                 f"{self.name}: begins at {float(self._latest):.2f} s, not before the end, "
                 f"{float(span.end_s or 0):g} s; choose a later --end"
             )
         declared = self._declared_end()
         if self._ended and declared is not None and (self._latest or 0) + self._lasts + _SHORT_S < declared:
-            raise InputError(
-                f"{self.name}: cut short: its frames end at {float(self._latest or 0):.2f} s of "
-                f"{float(declared):.2f} s; what is there was read; copy the film anew"
-            )
+            end_s = float(self._latest or 0)
+            faults.append(f"cut short: its frames end at {end_s:.2f} s of {float(declared):.2f} s")
+        if faults:
+            raise InputError(f"{self.name}: {'; '.join(faults)}; what is there was read; copy the film anew")
 
     def _pictures_from(self, start: Fraction | None) -> tuple[Iterator[VideoFrame], int | None]:
         """Pictures from a time on or earlier, and the number of the first where it is known."""
@@ -272,3 +278,7 @@ def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     if first is not None:
         yield first
         yield from rest
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
