@@ -389,6 +389,20 @@ def test_a_finished_run_has_nothing_left(
     assert out.read_text() == text
 
 
+@pytest.mark.parametrize("options", [(), ("--annotate", "drawn.mp4"), ("--blur-faces",)], ids=" ".join)
+@pytest.mark.parametrize("most", [0, 20_000])
+def test_a_full_disk_leaves_nothing_hidden(most: int, options: tuple[str, ...], crossing: Path, tmp_path: Path) -> None:
+    """No part of a film lies hidden beside the page; nor does it crash where not even a film's head can be written."""
+    program = "import resource; from unmask.cli import run_process; limit = resource.RLIMIT_FSIZE; "
+    program += f"resource.setrlimit(limit, ({most}, resource.getrlimit(limit)[1])); run_process()"
+    command = [sys.executable, "-c", program, "read", str(crossing), "--detector", "mtcnn", "--format", "jsonl"]
+    command += ["--report", "page.html", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"page.html", "drawn.mp4"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_what_it_has(stop: signal.Signals, photo: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,11 @@ class Pictures:
         return film
 
     def _end_film(self) -> None:
-        for frame, reading in self._blurrer.finish() if self._blurrer else ():
-            self._show(frame, reading)
-        self._close_film()
+        try:
+            for frame, reading in self._blurrer.finish() if self._blurrer else ():
+                self._show(frame, reading)
+        finally:
+            self._close_film()
 
     def _close_film(self) -> None:
         film, self._film = self._film, None
@@ -253,10 +255,11 @@ class _Film:
             self._section.add(frame.image, reading)
 
     def close(self, page: Any) -> None:
-        if self._writer:
-            self._writer.close()
-        if self._section:
-            page.add_film(self._section.finish(), model=self._last.model if self._last else "")
+        with self._section or nullcontext():
+            if self._writer:
+                self._writer.close()
+            if self._section:
+                page.add_film(self._section.finish(), model=self._last.model if self._last else "")
 
 
 def drawn_beside(folder: Path, source: str | Path) -> ConfigError:

@@ -74,6 +74,7 @@ class FilmWriter:
         self._film: OutputContainer | None = None
         self._picture: Any = None
         self._sound: _Sound | None = None
+        self._failed: InputError | None = None  # FFmpeg crashes when it goes on with a film that it could not begin
         self._ticks = -1
         self._step = _CLOCK // 25
         with disk_errors(path):
@@ -84,6 +85,8 @@ class FilmWriter:
         """Add the next picture, ``uint8`` RGB ``(H, W, 3)`` or grey ``(H, W)``, shown from ``time_s`` on."""
         import av
 
+        if self._failed:
+            raise self._failed
         if self._film is None or self.begin_s is None:
             self._open(image, time_s)
         assert self._film is not None
@@ -94,12 +97,16 @@ class FilmWriter:
         self._ticks = max(ticks, self._ticks + 1)
         frame = av.VideoFrame.from_ndarray(self._fitted(image), format="rgb24")
         frame.pts, frame.time_base = self._ticks, Fraction(1, _CLOCK)
-        with _writing_errors(self._path):
-            # Both calls from within C: between two calls of Python's own an interrupt can fall and lose a packet, and
-            # without that a player shows nothing up to the next key frame.
-            deque(map(self._film.mux, map(self._picture.encode, (frame,))), maxlen=0)
-            if self._sound is not None:
-                self._sound.copy_until(Fraction(time_s), Fraction(self.begin_s))
+        try:
+            with _writing_errors(self._path):
+                # Both calls from within C: between two calls of Python's own an interrupt can fall and lose a packet,
+                # and without that a player shows nothing up to the next key frame.
+                deque(map(self._film.mux, map(self._picture.encode, (frame,))), maxlen=0)
+                if self._sound is not None:
+                    self._sound.copy_until(Fraction(time_s), Fraction(self.begin_s))
+        except InputError as error:
+            self._failed = error
+            raise
 
     def close(self) -> None:
         """Complete the film; a second call does nothing."""
@@ -125,6 +132,9 @@ class FilmWriter:
         if film is None:
             return
         with self._stack, _writing_errors(self._path):
+            if self._failed:
+                film.close()
+                return
             if self._sound is not None and self.begin_s is not None:
                 end = Fraction(self.begin_s) + Fraction(self._ticks + self._step, _CLOCK)
                 self._sound.copy_until(end, Fraction(self.begin_s))

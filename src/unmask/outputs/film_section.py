@@ -6,7 +6,8 @@ import base64
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ _HEIGHT = 100  # of a course, in units of its picture; a score of 1 is as high
 
 class FilmSection:
     """Collects a film frame by frame; :meth:`finish` gives its part of the page.
+
+    A context manager, which leaves nothing of a film that was not finished.
 
     Parameters
     ----------
@@ -63,7 +66,11 @@ class FilmSection:
             # Beside the page, where there is room for it, and out of the way of what lies there.
             self._folder = tempfile.TemporaryDirectory(prefix=".unmask-", dir=page.parent, ignore_cleanup_errors=True)
         self._path = Path(self._folder.name) / self._beside.name
-        self._film = FilmWriter(self._path, sound=sound)
+        try:
+            self._film = FilmWriter(self._path, sound=sound)
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
         """Add the next frame: ``uint8`` RGB ``(H, W, 3)`` or grey ``(H, W)``, and its reading."""
@@ -98,9 +105,21 @@ class FilmSection:
             f'<script type="application/json">{_json(data)}</script>\n</section>\n'
         )
 
+    def close(self) -> None:
+        """Remove what the film was collected in; a second call does nothing."""
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def _address(self) -> str:
         """The film as an address: itself, or where it is put."""
-        with self._folder, disk_errors(self._beside):
+        with disk_errors(self._beside):
             if self._path.stat().st_size > EMBED_BYTES:
                 self._path.replace(self._beside)
                 return text(self._beside.name)
