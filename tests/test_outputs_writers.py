@@ -20,6 +20,7 @@ from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import FER2013, FERPLUS, Expression
 from unmask.outputs import Format, format_names, format_of, open_writer, register_format
 from unmask.outputs.csv_file import CsvWriter
+from unmask.outputs.text import hundredths
 from unmask.readings import Abstention, Box, Face, Landmarks, Quality, Reading, normalised_scores
 
 LABELS = FERPLUS.labels
@@ -300,3 +301,21 @@ def test_duplicates_are_refused(name: str, suffixes: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="already"):
         register_format(name, Format(CsvWriter, suffixes))
     assert "excel" not in format_names()
+
+
+@pytest.mark.parametrize(
+    ("share", "places", "shown"),
+    [
+        (0.914, 0, "91"),
+        (0.9949, 0, "99"),
+        (0.9992, 0, ">99"),  # nearly all is not all
+        (0.9992, 1, "99.9"),
+        (0.99961, 1, ">99.9"),
+        (0.1 + 0.2 + 0.7 - 1e-12, 0, "100"),  # a sum that floats do not hold exactly
+        (1.0, 1, "100.0"),
+        (0.0, 0, "0"),
+    ],
+)
+def test_shares_in_percent(share: float, places: int, shown: str) -> None:
+    """Only what is 100 percent is called so."""
+    assert hundredths(share, places) == shown

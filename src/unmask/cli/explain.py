@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise ConfigError(f"--layers prints the table alone; leave out it, or --{option.replace('_', '-')}")
     from unmask.explain import explain, open_network
     from unmask.explain.page import file_names, write_explanation
+    from unmask.outputs.text import percent
 
     network = open_network(arguments.model, engine=arguments.engine)
     if arguments.layers:
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(explanation.to_json(), indent=2))
     else:
         answer = explanation.taxonomy.labels[explanation.answer]
-        print(f"{answer} {explanation.probs[explanation.answer]:.0%}: {written}")
+        print(f"{answer} {percent(explanation.probs[explanation.answer])}: {written}")
     return 0
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmask.explain.base import Layer
 from unmask.explain.drawing import filter_mosaic, map_mosaic, overlay
 from unmask.explain.explanation import Explanation
+from unmask.outputs.text import hundredths, percent
 from unmask.pages import Html, figure, gallery, page, paragraph, section, table
 from unmask.writing import write_whole
 
@@ -98,7 +99,7 @@ def explanation_page(explanation: Explanation, *, source: str) -> str:
                 f"{explanation.crop.shape[0]} grey pixels.",
                 width=192,
             ),
-            table(["label", "score"], [[label, f"{share:.1%}"] for label, share in scores], best=[0]),
+            table(["label", "score"], [[label, f"{hundredths(share, 1)} %"] for label, share in scores], best=[0]),
         ),
         section("Where the answer comes from", *_heat_parts(explanation)),
         *([section("What the blocks see", *_map_parts(explanation))] if explanation.maps else []),
@@ -161,7 +162,7 @@ def _heat_parts(explanation: Explanation) -> list[Html]:
         title, words = _HEAT_WORDS.get(method, (method, "Orange speaks for the label, blue against it."))
         reach = float(np.abs(heat).max())  # one scale for all classes of a method
         items = [
-            (overlay(explanation.crop, heat[code], reach=reach), f"{labels[code]} {explanation.probs[code]:.0%}")
+            (overlay(explanation.crop, heat[code], reach=reach), f"{labels[code]} {percent(explanation.probs[code])}")
             for code in np.argsort(-explanation.probs).tolist()
         ]
         parts += [

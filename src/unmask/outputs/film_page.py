@@ -24,6 +24,7 @@ for (const film of document.querySelectorAll('.film')) {
   const data = JSON.parse(film.querySelector('script').textContent);
   const [video, chart, now] = ['video', '.chart', '.now'].map(one => film.querySelector(one));
   const span = data.end - data.begin;
+  const percent = share => (share < 1 && share >= .995 ? '>99' : Math.round(100 * share)) + ' %';
   const clamp = time => Math.min(Math.max(time, data.begin), data.end);
   const go = time => { video.currentTime = clamp(time) - data.begin; show(); };
   const show = () => {
@@ -39,7 +40,7 @@ for (const film of document.querySelectorAll('.film')) {
       }
       if (!low || time - person.times[low - 1] > Math.max(.5, 3 * span / person.times.length)) return null;
       const scores = person.scores[low - 1], top = scores.indexOf(Math.max(...scores));
-      return `person ${person.id} ${data.labels[top]} ${Math.round(scores[top] / 10)} %`;
+      return `person ${person.id} ${data.labels[top]} ${percent(scores[top] / 1e5)}`;
     });
     const seen = words.filter(Boolean).join(' \u00b7 ');
     now.textContent = time.toFixed(2) + ' s, ' + (seen ? 'highest scores: ' + seen : 'no face');

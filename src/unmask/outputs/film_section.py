@@ -162,12 +162,12 @@ class FilmSection:
         return parts
 
     def _data(self, person: Person) -> dict[str, Any]:
-        """What the script needs of a person: times and scores in thousandths."""
+        """What the script needs of a person: times, and scores in hundred thousandths."""
         parts = self._parts(person)
         return {
             "id": person.id,
             "times": [round(t, 3) for times, _ in parts for t in times.tolist()],
-            "scores": [np.rint(1000 * row).astype(int).tolist() for _, scores in parts for row in scores],
+            "scores": [np.rint(1e5 * row).astype(int).tolist() for _, scores in parts for row in scores],
         }
 
 
@@ -199,16 +199,15 @@ def _people(film: FilmSummary) -> str:
         return ""
     rows = []
     for person in film.people:
-        shares = [
-            Html(
-                f'<span class="bar {label}" style="--s:{person.share(label):.3f}">{percent(person.share(label))}</span>'
-            )
-            for label in labels
-        ]
+        shares = [_share_cell(label, person.share(label)) for label in labels]
         withheld = sum(person.share(reason) for reason in person.withheld_s)
         rows.append((f"Person {person.id}", f"{person.seen_s:.2f}", *shares, percent(withheld)))
     head = ("Who", "Seen, s", *labels, "none named")
     return table(head, rows, caption="Share of the time in which each person is seen, by the expression that is named")
+
+
+def _share_cell(label: Expression, share: float) -> Html:
+    return Html(f'<span class="bar {label}" style="--s:{share:.3f}">{text(percent(share))}</span>')
 
 
 def _jump(time: float) -> Html:

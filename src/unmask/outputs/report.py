@@ -19,7 +19,7 @@ from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
 from unmask.outputs.film_page import SCRIPT, STYLE
-from unmask.outputs.text import MEANING, face_count, frame_name, percent, verdict
+from unmask.outputs.text import MEANING, face_count, frame_name, hundredths, percent, verdict
 from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
 from unmask.writing import Replacement, disk_errors, encodable
@@ -234,7 +234,7 @@ def _crop(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 def _score_cell(face: Face, label: Expression) -> str:
     share = face.scores.get(label, 0.0)
     top = " top" if label == face.expression else ""
-    return f'<td class="bar {label}{top}" style="--s:{share:.3f}">{100 * share:.0f}</td>'
+    return f'<td class="bar {label}{top}" style="--s:{share:.3f}">{text(hundredths(share))}</td>'
 
 
 def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
@@ -244,7 +244,7 @@ def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
     total = sum(count for *_, count in counts)
     lines = "".join(
         f'<tr><th scope="row"><span class="chip {colour}"></span>{text(name)}</th><td>{count}</td>'
-        f'<td class="bar {colour}" style="--s:{count / total:.3f}">{percent(count / total)}</td></tr>\n'
+        f'<td class="bar {colour}" style="--s:{count / total:.3f}">{text(percent(count / total))}</td></tr>\n'
         for name, colour, count in counts
     )
     return (

@@ -10,7 +10,7 @@ from typing import TextIO
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.sink import TextSink
-from unmask.outputs.text import face_count, frame_name, verdict
+from unmask.outputs.text import face_count, frame_name, hundredths, verdict
 from unmask.readings import Abstention, Box, Face, Reading
 
 _VERDICT_WIDTH = max(len(word) for word in (*Expression, *(f"({reason})" for reason in Abstention)))
@@ -54,7 +54,7 @@ class TableWriter(Writer):
         named = f"{verdict(face):{_VERDICT_WIDTH}}"
         if face.expression is not None:
             named = self._strong(named)
-        return f"{number:4}  {_box_cell(face.box)}  {named} {100 * face.confidence:5.1f}% {''.join(cells)}"
+        return f"{number:4}  {_box_cell(face.box)}  {named} {hundredths(face.confidence, 1):>5}% {''.join(cells)}"
 
     def _strong(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self._bold else text
@@ -70,7 +70,7 @@ def _box_cell(box: Box) -> str:
 
 
 def _score_cell(share: float | None) -> str:
-    return "     " if share is None else f" {100 * share:3.0f}%"
+    return "     " if share is None else f" {hundredths(share):>3}%"
 
 
 def _wants_colour(stream: TextIO) -> bool:

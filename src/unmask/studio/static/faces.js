@@ -4,7 +4,11 @@ import { make } from "./page.js";
 
 const TINY = 22; // pixels on the screen; a label would hide such a face and its neighbours
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+/** A share in percent, without the sign; only what is 100 stands as 100. */
+export const hundredths = (share) => (share >= 0.995 && share < 1 - 1e-6 ? ">99" : `${Math.round(100 * share)}`);
+
+/** A share in percent. */
+export const percent = (share) => `${hundredths(share)} %`;
 
 /** The expression, or in brackets the reason for naming none. */
 export const verdict = (face) => face.expression ?? `(${face.abstained})`;
@@ -54,7 +58,7 @@ export function faceTable(reading, { caption, marks = [] }) {
   const rows = reading.faces.map((face, place) => {
     const cells = labels.map((label) => {
       const cell = make("td", { className: `bar ${label}${label === face.expression ? " top" : ""}` },
-        `${Math.round(100 * face.scores[label])}`);
+        hundredths(face.scores[label]));
       cell.style.setProperty("--s", face.scores[label].toFixed(3));
       return cell;
     });

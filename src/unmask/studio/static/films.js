@@ -2,7 +2,7 @@
 
 import { $, make, announce, attempt, takeFiles, stem } from "./page.js";
 import { ask, exported, form, lines, save } from "./service.js";
-import { fitStage, inWords, legend, mark, nameOf, verdict } from "./faces.js";
+import { fitStage, hundredths, inWords, legend, mark, nameOf, percent, verdict } from "./faces.js";
 import { Course, curves, lanes } from "./timeline.js";
 import { blurred, query } from "./settings.js";
 
@@ -138,14 +138,14 @@ function peopleTable() {
   const labels = Object.keys(people[0].shares);
   const rows = people.map((person) => {
     const bars = labels.map((label) => {
-      const cell = make("td", { className: `bar ${label}` }, `${Math.round(100 * person.shares[label])}`);
+      const cell = make("td", { className: `bar ${label}` }, hundredths(person.shares[label]));
       cell.style.setProperty("--s", person.shares[label].toFixed(3));
       return cell;
     });
     const withheld = Object.values(person.withheld).reduce((sum, share) => sum + share, 0);
     return make("tr", {}, make("th", { scope: "row" }, `person ${person.track_id}`),
       make("td", {}, jump(person.first_s)), make("td", {}, `${person.seen_s.toFixed(2)} s`), ...bars,
-      make("td", {}, `${Math.round(100 * withheld)}`));
+      make("td", {}, hundredths(withheld)));
   });
   const short = labels.map((label) => make("abbr", { title: label }, label.slice(0, 3)));
   return table("Share of the time in which each person was seen, in percent, by the expression that was named",
@@ -163,7 +163,7 @@ function eventTable() {
   const rows = events.map((event) => make("tr", {}, make("th", { scope: "row" }, `person ${event.person}`),
     make("td", {}, make("span", { className: `chip ${event.expression}` }), event.expression),
     ...["onset_s", "peak_s", "offset_s"].map((name) => make("td", {}, jump(event[name]))),
-    make("td", {}, `${Math.round(100 * event.peak_score)} %`)));
+    make("td", {}, percent(event.peak_score))));
   return table("Events; a time takes the film there", ["Person", "Expression", "Onset", "Peak", "Offset", "Peak score"],
     rows);
 }
