@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from strategies import boxes, faces, names
 from test_outputs_writers import ABSTAINED, HAPPY
 
@@ -68,6 +68,13 @@ def test_an_abstention_has_no_colour() -> None:
     assert (picture.min(axis=-1) == picture.max(axis=-1)).all()
     top = picture[119, 155:245]
     assert len(np.unique(top)) == 2, "dashes of two lightnesses, so that they show on any background"
+    dark, light = (int(value) for value in np.unique(top))
+    assert contrast((dark,) * 3, (light,) * 3) > 12
+    large = draw(
+        np.kron(image, np.ones((5, 5, 1), np.uint8)),
+        Reading("a.jpg", 2000, 1500, "small@1.0", (replace(ABSTAINED, box=Box(750, 600, 1250, 1100)),)),
+    )
+    assert (large[592:600, 1000] != 128).all(), "a line as wide as that of a named one"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,26 @@ def test_any_size_of_picture(side: int) -> None:
     assert picture.shape == image.shape
     assert picture.dtype == np.uint8
     assert (picture != image).any()
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"),
+    [
+        ((None,), ["happy 90 %"]),
+        ((None, None), ["0: happy 90 %", "1: happy 90 %"]),  # as the rows number them
+        ((2,), ["2: happy 90 %"]),
+        ((4, 2), ["4: happy 90 %", "2: happy 90 %"]),
+    ],
+)
+def test_labels_begin_with_the_number(
+    people: tuple[int | None, ...], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the person in a film, of the face in a picture of several: so that rows and boxes can be matched."""
+    texts: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda pen, place, text, **options: texts.append(text))
+    image = grey()
+    draw(image, reading_of(image, *(replace(MIDDLE, track_id=person) for person in people)))
+    assert texts == expected
 
 
 def test_grey_pictures_become_rgb() -> None:

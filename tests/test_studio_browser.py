@@ -135,6 +135,7 @@ def test_photos(page: Page, photo: Path, tmp_path: Path) -> None:
     expect(article).to_have_count(1)
     expect(article.get_by_role("heading")).to_have_text(photo.name)
     expect(article.locator("tbody th")).to_have_text("happy")
+    expect(article.locator("tbody td").first).to_have_text("0")  # as rows number faces
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg: not a picture")
     expect(page.locator("#photo-state")).to_have_text("1 read, 1 could not be read.")
     reading = json.loads(saved(page, "#photo-json"))[0]

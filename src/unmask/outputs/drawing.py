@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _SMALLEST_TEXT = 12
 """Pixels; much below this the embedded font cannot be read."""
 
-_DASH_DARK: Colour = (60, 60, 60)
-_DASH_LIGHT: Colour = (215, 215, 215)
+_DASH_DARK: Colour = (25, 25, 25)
+_DASH_LIGHT: Colour = (250, 250, 250)
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
@@ -34,7 +34,8 @@ _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 def draw(image: NDArray[np.uint8], reading: Reading, *, max_side: int | None = None) -> NDArray[np.uint8]:
     """The picture with a box and a label for each face.
 
-    In a film the label begins with the person's number. An abstention has a thin, dashed, grey box and its reason. Line
+    In a film the label begins with the person's number, in a picture of several faces with the face's, from 0, as in
+    tables and rows. An abstention has a dashed, black and white box and its reason. Line
     and text sizes follow the picture and its faces. In a picture so small that text would hide it (under about 64
     pixels high) the boxes stand alone.
 
@@ -123,7 +124,7 @@ def _draw_box(pen: ImageDraw, box: Box, face: Face, line: int) -> None:
     """Lines of two lightnesses side by side, just around the face, so that one stands out on any background."""
     thin = max(1, line // 2)
     if face.expression is None:
-        _draw_dashes(pen, _around(box, thin), thin, dash=5 * line)
+        _draw_dashes(pen, _around(box, line), line, dash=5 * line)
         return
     colour = face_colour(face)
     pen.rectangle(_around(box, line + 2 * thin), outline=ink(colour), width=line + 2 * thin)
@@ -152,7 +153,10 @@ def _draw_labels(pen: ImageDraw, boxes: Sequence[Box], faces: Sequence[Face], li
     size = _text_size(boxes, max(width, height))
     font, pad = _font(size), max(2, size // 4)
     high = round(1.1 * size) + pad
-    texts = [_wording(face, font, width - 2 * pad) if 4 * high <= height else "" for face in faces]
+    numbers = [number if face.track_id is None else face.track_id for number, face in enumerate(faces)]
+    names = ["" if len(faces) == 1 and faces[0].track_id is None else f"{number}: " for number in numbers]
+    room = width - 2 * pad if 4 * high <= height else 0
+    texts = [_wording(face, name, font, room) for face, name in zip(faces, names, strict=True)]
     shown = [number for number, text in enumerate(texts) if text]
     sizes = [(round(font.getlength(texts[number])) + 2 * pad, high) for number in shown]
     slots = place_labels([boxes[number] for number in shown], sizes, width, height, gap=2 * line)
@@ -178,12 +182,11 @@ def _usual_side(boxes: Sequence[Box]) -> float:
     return statistics.median(box.side for box in boxes) if boxes else 0.0
 
 
-def _wording(face: Face, font: FreeTypeFont | ImageFont, room: int) -> str:
-    """The longest wording of a face's label that fits into ``room`` pixels, or nothing; in a film, who it is first."""
+def _wording(face: Face, name: str, font: FreeTypeFont | ImageFont, room: int) -> str:
+    """The longest wording of a face's label that fits into ``room`` pixels, or nothing; its name, if any, first."""
     reading = verdict(face)
     full = reading if face.expression is None else f"{reading} {percent(face.confidence)}"
-    who = () if face.track_id is None else (f"{face.track_id}: {full}",)
-    return next((text for text in (*who, full, reading) if font.getlength(text) <= room), "")
+    return next((text for text in (name + full, name + reading, reading) if font.getlength(text) <= room), "")
 
 
 @lru_cache(maxsize=8)

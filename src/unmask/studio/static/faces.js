@@ -13,8 +13,8 @@ export const percent = (share) => `${hundredths(share)} %`;
 /** The expression, or in brackets the reason for naming none. */
 export const verdict = (face) => face.expression ?? `(${face.abstained})`;
 
-/** What a face is called in a table and over the picture: its person's number, or its place from the left. */
-export const nameOf = (face, place) => face.track_id ?? place + 1;
+/** What a face is called in a table and over the picture: its person's number, or its own from 0, as in rows. */
+export const nameOf = (face, place) => face.track_id ?? place;
 
 const colour = (face) => face.expression ?? "none";
 
@@ -39,10 +39,10 @@ export function mark(stage, reading, { mirrored = false } = {}) {
     if (left * scale > stage.clientWidth - 130) box.classList.add("at-right");
     if ((x2 - x1) * scale < TINY) box.classList.add("tiny");
     const roomy = faces.length === 1 || (x2 - x1) * scale > 90;
-    const words = [nameOf(face, place)];
-    if (roomy) words.push(verdict(face));
-    if (roomy && face.expression) words.push(percent(face.confidence));
-    box.append(make("span", {}, words.join(" ")));
+    const full = face.expression ? `${verdict(face)} ${percent(face.confidence)}` : verdict(face);
+    const alone = faces.length === 1 && face.track_id === null;
+    const name = nameOf(face, place);
+    box.append(make("span", {}, alone ? full : roomy ? `${name}: ${full}` : `${name}`));
     return box;
   });
   layer.replaceChildren(...marks);
