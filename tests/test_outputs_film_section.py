@@ -18,7 +18,7 @@ from test_timeline import face, reading
 
 from unmask.outputs.film_section import FilmSection
 from unmask.outputs.report import ReportWriter
-from unmask.readings import Reading
+from unmask.readings import Abstention, Reading
 
 CHROMIUM = Path(os.environ.get("UNMASK_TEST_CHROMIUM", "/usr/bin/chromium"))
 
@@ -45,6 +45,54 @@ def test_the_script_has_the_scores_as_they_are(tmp_path: Path) -> None:
     data = data_of(page)
     (person,) = data["people"]
     assert person["scores"][0][data["labels"].index("happy")] / 1e5 == pytest.approx(0.934955, abs=1e-5)
+
+
+def page_of_a_visitor(path: Path) -> str:
+    """One second, ten frames: a person is away in the frames from .3 to .5 s, and turned away in the last two."""
+    shown = [face(0.9, abstained=Abstention.TURNED_AWAY if n > 7 else None) for n in range(10)]
+    return write_page(path, [reading(n / 10, *([] if 3 <= n < 5 else [shown[n]]), index=n) for n in range(10)])
+
+
+def test_the_chart_breaks_where_a_person_is_not_seen(tmp_path: Path) -> None:
+    """The areas end with the last frame that shows the person, and so do the scores that the script has."""
+    page = page_of_a_visitor(tmp_path / "page.html")
+    areas = re.findall(r'<polygon class="happy" points="([^"]*)"', page)
+    assert [(corners.split(",")[0], corners.split()[-1].split(",")[0]) for corners in areas] == [
+        ("0.0", "0.0"),
+        ("500.0", "500.0"),
+    ]
+    assert "300.0," in areas[0]
+    assert "1000.0," in areas[1]
+    (person,) = data_of(page)["people"]
+    assert person["times"] == [0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert [number for number, scores in enumerate(person["scores"]) if scores is None] == [3, 9]
+
+
+def test_the_page_shows_where_and_why_no_expression_was_named(tmp_path: Path) -> None:
+    """A faded part of the area, and the reason in the table; several reasons have their shares."""
+    page = page_of_a_visitor(tmp_path / "page.html")
+    (faded,) = re.findall(r'<rect class="withheld" x="([^"]*)" y="0" height="100" width="([^"]*)"', page)
+    assert faded == ("800.0", "200.0")
+    assert "<td>25 % (turned away)</td>" in page
+    reasons = [None, None, Abstention.BLURRED, Abstention.TURNED_AWAY]
+    frames = [reading(n / 4, face(0.9, abstained=reason), index=n) for n, reason in enumerate(reasons)]
+    assert "<td>50 % (blurred 25 %, turned away 25 %)</td>" in write_page(tmp_path / "page.html", frames)
+
+
+@pytest.mark.parametrize(
+    ("step", "marks"),
+    [
+        (0.1, ["0 s", "0.2 s", "0.4 s", "0.6 s", "0.8 s", "1 s"]),
+        (7, ["0 s", "10 s", "20 s", "30 s", "40 s", "50 s", "60 s", "70 s"]),
+        (20_000, [f"{25_200 * hours} s" for hours in range(8)]),
+    ],
+)
+def test_the_axis_of_time(step: float, marks: list[str], tmp_path: Path) -> None:
+    """Whole steps, few enough to be read, from the first frame to the end of the last."""
+    page = write_page(tmp_path / "page.html", [reading(n * step, face(0.9), index=n) for n in range(10)])
+    ticks = re.search(r'<div class="ticks"[^>]*>(.*?)</div>', page)
+    assert ticks
+    assert re.findall(r">([^<]+)</span>", ticks[1]) == marks
 
 
 @pytest.mark.slow

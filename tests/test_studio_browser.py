@@ -228,6 +228,20 @@ def test_films(page: Page, film: Path) -> None:
     assert saved(page, "#film-annotated")[4:8] == b"ftyp"
 
 
+def test_curves_break_where_nobody_is_seen(page: Page, photo: Path, tmp_path: Path) -> None:
+    """No line leads over the frames that miss the person."""
+    image = load(photo)[:300, 60:460]
+    with FilmWriter(tmp_path / "away.mp4") as writer:
+        for number in range(20):
+            writer.write(image if number not in (8, 9) else np.full_like(image, 90), number / 25)
+    page.click("nav >> text=Films")
+    page.set_input_files("#film-input", tmp_path / "away.mp4")
+    expect(page.locator("#film-state")).to_contain_text("20 frames read,")
+    drawn = page.locator("#film-curves .curve").first.get_attribute("d")
+    assert drawn is not None
+    assert drawn.count("M") == 2
+
+
 def test_a_damaged_film(page: Page, film: Path, tmp_path: Path) -> None:
     """What could be read has its summary like any film, and the reason is shown."""
     whole = tmp_path / "whole.mkv"

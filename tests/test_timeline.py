@@ -173,8 +173,9 @@ def test_a_course_of_any_length_stays_small() -> None:
     """Neighbours are merged: memory is bound, and the means of a ramp are the ramp."""
     courses = Courses(budget=100)
     for number in range(10_000):
-        courses.add(1, number / 100, face(number / 10_000).scores)
-    times, scores = courses.of(1)
+        courses.add(1, number / 100, face(number / 10_000).scores, frame=number)
+    (whole,) = courses.stretches(1, frame_s=0.01)
+    times, scores = whole.times, whole.scores
     assert 25 <= len(times) <= 100
     happy = scores[:, courses.labels.index(Expression.HAPPY)]
     assert happy == pytest.approx(times / 100, abs=1e-3)
@@ -186,8 +187,44 @@ def test_many_short_visits_end() -> None:
     courses = Courses(budget=10)
     for person in range(200):
         for number in range(3):
-            courses.add(person, person + number / 10, face(0.5).scores)
-    assert all(len(courses.of(person)[0]) >= 1 for person in range(200))
+            courses.add(person, person + number / 10, face(0.5).scores, frame=10 * person + number)
+    assert all(len(courses.stretches(person, frame_s=0.1)) >= 1 for person in range(200))
+
+
+def test_a_course_breaks_where_a_frame_misses_the_person() -> None:
+    """Also for one frame, and at any rate; each part lasts as long as its last frame is shown."""
+    film = FilmSummary("clip.mp4")
+    for number in range(10):
+        film.add(reading(number, *([] if number in (3, 7, 8) else [face(0.9)])))
+    parts = film.stretches(film.people[0], points=100)
+    assert [part.times.tolist() for part in parts] == [[0, 1, 2], [4, 5, 6], [9]]
+    assert [part.end_s for part in parts] == [3, 7, 10]
+    times, scores = parts[0].corners()
+    assert times.tolist() == [0, 1, 2, 3]
+    assert scores[-1].tolist() == scores[-2].tolist()
+
+
+def test_a_course_shows_where_no_expression_was_named() -> None:
+    """From the first frame without a name until the next one with a name."""
+    film = FilmSummary("clip.mp4")
+    for number in range(8):
+        withheld = Abstention.TURNED_AWAY if number in (0, 1, 4, 7) else None
+        film.add(reading(number / 4, face(0.9, abstained=withheld)))
+    (part,) = film.stretches(film.people[0], points=100)
+    assert part.withheld_spans() == [(0, 0.5), (1, 1.25), (1.75, 2)]
+
+
+def test_gaps_of_a_long_course() -> None:
+    """Those that are too short for its points are bridged, however often the person is missing; long ones stay."""
+    courses = Courses(budget=100)
+    seen = [number for number in range(10_000) if number % 3 and not 4000 <= number < 5000]
+    for number in seen:
+        courses.add(1, float(number), face(0.5).scores, frame=number)
+    before, after = courses.stretches(1, frame_s=1)
+    assert 3800 < before.end_s <= 4001
+    assert 5000 <= after.times[0] < 5200
+    assert len(before.times) + len(after.times) <= 101
+    assert len(courses.stretches(1, frame_s=1, points=10)) == 2
 
 
 def test_the_timeline_is_drawn(tmp_path: Path) -> None:

@@ -10,6 +10,11 @@ STYLE = """\
 .course span { color: var(--soft); font-size: .8125rem; }
 .course svg { display: block; width: 100%; height: 4.5rem; background: var(--track); }
 .course polygon, .course rect { fill: var(--c); }
+.course .withheld { fill: var(--page); opacity: .6; }
+.chip.withheld { background: linear-gradient(90deg, var(--soft) 50%, var(--line) 50%); }
+.chip.unseen { background: var(--track); }
+.ticks { position: relative; height: 1.25rem; color: var(--soft); font-size: .75rem; }
+.ticks span { position: absolute; white-space: nowrap; translate: -50% 0; }
 .course polygon { stroke: var(--page); stroke-width: .5; vector-effect: non-scaling-stroke; }
 .playhead { position: absolute; top: 0; bottom: 0; left: calc(100% * var(--at, 0)); width: 2px; margin-left: -1px;
   background: var(--text); box-shadow: 0 0 0 1px var(--page); pointer-events: none; }
@@ -38,8 +43,9 @@ for (const film of document.querySelectorAll('.film')) {
         const half = (low + high) >> 1;
         if (person.times[half] <= time + 1e-3) low = half + 1; else high = half;
       }
-      if (!low || time - person.times[low - 1] > Math.max(.5, 3 * span / person.times.length)) return null;
-      const scores = person.scores[low - 1], top = scores.indexOf(Math.max(...scores));
+      const scores = person.scores[low - 1];
+      if (!scores) return null;
+      const top = scores.indexOf(Math.max(...scores));
       return `person ${person.id} ${data.labels[top]} ${percent(scores[top] / 1e5)}`;
     });
     const seen = words.filter(Boolean).join(' \u00b7 ');

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,8 @@ MAX_PEOPLE = 12
 
 _MAX_SIDE = 960  # of the film in the page, in pixels
 _POINTS = 600  # of a person's course
+_TICKS = 8  # on the axis of time, at most
+_TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _HEIGHT = 100  # of a course, in units of its picture; a score of 1 is as high
 
 
@@ -85,7 +88,7 @@ class FilmSection:
         begin = self._film.begin_s or 0.0
         name = printable(Path(film.source).name or film.source)
         shown = sorted(sorted(film.people, key=lambda one: -one.seen_s)[:MAX_PEOPLE], key=lambda one: one.id)
-        end = max(film.last_s, begin + 1e-3)
+        end = max(film.last_s + film.frame_s, begin + 1e-3)
         span = end - begin
         courses = "".join(self._course(person, begin, span) for person in shown)
         data = {"begin": begin, "end": end, "labels": film.courses.labels, "people": [self._data(p) for p in shown]}
@@ -101,7 +104,8 @@ class FilmSection:
             f'aria-label="{text(name)}, with the faces marked"></video>\n<p class="now"></p>\n'
             f'<div class="chart" role="slider" tabindex="0" aria-label="Time in the film" '
             f'aria-valuemin="{begin:.3f}" aria-valuemax="{end:.3f}" aria-valuenow="{begin:.3f}">\n{courses}'
-            f'<div class="playhead"></div></div>\n{_legend(film.courses.labels)}{_events(film)}{_people(film)}'
+            f'{_ticks(begin, end)}<div class="playhead"></div></div>\n'
+            f"{_legend(film.courses.labels)}{_events(film)}{_people(film)}"
             f'<script type="application/json">{_json(data)}</script>\n</section>\n'
         )
 
@@ -128,51 +132,56 @@ class FilmSection:
 
     def _course(self, person: Person, begin: float, span: float) -> str:
         """A person's scores, stacked, as a picture of 1000 by 100 units, and its events above them."""
-        shapes = []
-        for times, scores in self._parts(person):
-            x = (times - begin) / span * 1000
-            heights = np.cumsum(np.column_stack([np.zeros(len(x)), scores]), axis=1) * _HEIGHT
+
+        def x(time: float) -> float:
+            return (time - begin) / span * 1000
+
+        shapes, faded = [], []
+        for part in self.summary.stretches(person, points=_POINTS):
+            times, scores = part.corners()
+            heights = np.cumsum(np.column_stack([np.zeros(len(times)), scores]), axis=1) * _HEIGHT
             for i, label in enumerate(self.summary.courses.labels):
-                upper = [f"{a:.1f},{_HEIGHT - b:.1f}" for a, b in zip(x, heights[:, i + 1], strict=True)]
-                lower = [f"{a:.1f},{_HEIGHT - b:.1f}" for a, b in zip(x, heights[:, i], strict=True)]
+                upper = [f"{x(a):.1f},{_HEIGHT - b:.1f}" for a, b in zip(times, heights[:, i + 1], strict=True)]
+                lower = [f"{x(a):.1f},{_HEIGHT - b:.1f}" for a, b in zip(times, heights[:, i], strict=True)]
                 shapes.append(f'<polygon class="{label}" points="{" ".join(upper + lower[::-1])}"/>')
+            faded += [
+                f'<rect class="withheld" x="{x(start):.1f}" y="0" height="{_HEIGHT}" width="{x(end) - x(start):.1f}"/>'
+                for start, end in part.withheld_spans()
+            ]
         bars = "".join(
-            f'<rect class="{event.expression}" x="{(event.onset_s - begin) / span * 1000:.1f}" y="-14" height="10" '
-            f'width="{max(event.duration_s / span * 1000, 2):.1f}"/>'
+            f'<rect class="{event.expression}" x="{x(event.onset_s):.1f}" y="-14" height="10" '
+            f'width="{max(x(event.offset_s) - x(event.onset_s), 2):.1f}"/>'
             for event in person.events
         )
         return (
             f'<div class="course"><span>Person {person.id}</span>'
             f'<svg viewBox="0 -16 1000 {_HEIGHT + 16}" preserveAspectRatio="none" aria-hidden="true">'
-            f"{''.join(shapes)}{bars}</svg></div>\n"
+            f"{''.join(shapes)}{''.join(faded)}{bars}</svg></div>\n"
         )
 
-    def _parts(self, person: Person) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Times ``(N,)`` and scores ``(N, C)`` of each stretch in which a person is seen, thinned out."""
-        courses = self.summary.courses
-        times, scores = courses.of(person.id)
-        step = -(-len(times) // _POINTS)
-        parts = []
-        for part in courses.stretches(person.id, gap_s=0.5):
-            starts = np.arange(0, part.stop - part.start, step)
-            counts = np.diff([*starts, part.stop - part.start])
-            mean_times = np.add.reduceat(times[part], starts) / counts
-            mean_times[0], mean_times[-1] = times[part][0], times[part][-1]
-            parts.append((mean_times, np.add.reduceat(scores[part], starts) / counts[:, None]))
-        return parts
-
     def _data(self, person: Person) -> dict[str, Any]:
-        """What the script needs of a person: times, and scores in hundred thousandths."""
-        parts = self._parts(person)
-        return {
-            "id": person.id,
-            "times": [round(t, 3) for times, _ in parts for t in times.tolist()],
-            "scores": [np.rint(1e5 * row).astype(int).tolist() for _, scores in parts for row in scores],
-        }
+        """What the script needs of a person: times, and scores in hundred thousandths; none where a gap begins."""
+        times: list[float] = []
+        scores: list[list[int] | None] = []
+        for part in self.summary.stretches(person, points=_POINTS):
+            times += [*(round(time, 3) for time in part.times.tolist()), round(part.end_s, 3)]
+            scores += [*np.rint(1e5 * part.scores).astype(int).tolist(), None]
+        return {"id": person.id, "times": times, "scores": scores}
+
+
+def _ticks(begin: float, end: float) -> str:
+    """The axis of time: whole steps, few enough for a small screen."""
+    span = end - begin
+    step = next((step for step in _TICK_STEPS_S if span / step <= _TICKS), math.ceil(span / _TICKS / 3600) * 3600)
+    marks = [step * number for number in range(math.ceil(begin / step - 1e-6), math.floor(end / step + 1e-6) + 1)]
+    spans = "".join(f'<span style="left:{100 * (mark - begin) / span:.2f}%">{mark:.9g} s</span>' for mark in marks)
+    return f'<div class="ticks" aria-hidden="true">{spans}</div>\n'
 
 
 def _legend(labels: tuple[Expression, ...]) -> str:
     chips = "".join(f'<span><span class="chip {label}"></span>{label}</span> ' for label in labels)
+    chips += '<span><span class="chip withheld"></span>faded: none named</span> '
+    chips += '<span><span class="chip unseen"></span>not seen</span>'
     return f'<p class="legend">{chips}</p>\n'
 
 
@@ -200,10 +209,16 @@ def _people(film: FilmSummary) -> str:
     rows = []
     for person in film.people:
         shares = [_share_cell(label, person.share(label)) for label in labels]
-        withheld = sum(person.share(reason) for reason in person.withheld_s)
-        rows.append((f"Person {person.id}", f"{person.seen_s:.2f}", *shares, percent(withheld)))
+        rows.append((f"Person {person.id}", f"{person.seen_s:.2f}", *shares, _withheld(person)))
     head = ("Who", "Seen, s", *labels, "none named")
     return table(head, rows, caption="Share of the time in which each person is seen, by the expression that is named")
+
+
+def _withheld(person: Person) -> str:
+    """The share of the time in which no expression was named, and of that the reasons."""
+    shares = {str(reason): person.share(reason) for reason in sorted(person.withheld_s)}
+    words = [name if len(shares) == 1 else f"{name} {percent(share)}" for name, share in shares.items()]
+    return percent(sum(shares.values())) + (f" ({', '.join(words)})" if words else "")
 
 
 def _share_cell(label: Expression, share: float) -> Html:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unmask.expressions import Expression
 from unmask.readings import Abstention, Reading
-from unmask.timeline.course import Courses
+from unmask.timeline.course import Courses, Stretch
 from unmask.timeline.events import Event, EventFinder, EventRule
 
 
@@ -113,6 +113,15 @@ class FilmSummary:
         """Everybody, by number."""
         return [self._people[person] for person in sorted(self._people)]
 
+    @property
+    def frame_s(self) -> float:
+        """How long a frame is shown in the mean."""
+        return (self.last_s - self.first_s) / (self.frames - 1) if self.frames > 1 else 0.0
+
+    def stretches(self, person: Person, *, points: int) -> list[Stretch]:
+        """The parts of a person's course between the frames that miss the person, in about so many points."""
+        return self.courses.stretches(person.id, frame_s=self.frame_s, points=points)
+
     def add(self, reading: Reading) -> None:
         """Take in the next frame."""
         time_s, before_s = reading.time_s or 0.0, self.last_s
@@ -128,7 +137,8 @@ class FilmSummary:
                 continue
             person = self._people.setdefault(face.track_id, Person(face.track_id, time_s, time_s))
             person.frames, person.last_s = person.frames + 1, time_s
-            self.courses.add(person.id, time_s, face.scores)
+            withheld = face.expression is None
+            self.courses.add(person.id, time_s, face.scores, frame=self.frames, withheld=withheld)
             finder = self._finders.setdefault(person.id, EventFinder(person.id, self._rule))
             person.events.extend(finder.add(face, time_s, before_s=before_s))
 

@@ -18,6 +18,7 @@ MAX_ROWS = 12
 """People in one plot, those who are seen longest."""
 
 _SUFFIXES = (".png", ".svg")
+_POINTS = 2000  # of a person's course
 _EVENTS = 1.22  # height of the bars that stand for events
 
 
@@ -68,21 +69,24 @@ def timeline(films: Sequence[FilmSummary]) -> Figure:
             last.set_yticks([])
         else:
             labels = rows[0][0].courses.labels
-            handles = [_patch(label) for label in labels]
-            figure.legend(handles, [str(label) for label in labels], loc="outside upper center", ncols=len(labels))
+            handles = [*(_patch(label) for label in labels), _withheld(0, 1)]
+            names = [*(str(label) for label in labels), "none named"]
+            figure.legend(handles, names, loc="outside upper center", ncols=len(names))
     return figure
 
 
 def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) -> None:
-    times, scores = film.courses.of(person.id)
     colours = [rgb(label) for label in film.courses.labels]
-    for part in film.courses.stretches(person.id, gap_s=0.5):
-        axes.stackplot(times[part], scores[part].T, colors=colours, edgecolor="white", linewidth=0.3)
+    for part in film.stretches(person, points=_POINTS):
+        times, scores = part.corners()
+        axes.stackplot(times, scores.T, colors=colours, edgecolor="white", linewidth=0.3)
+        for span in part.withheld_spans():
+            axes.add_patch(_withheld(*span))
     for event in person.events:
         colour = rgb(event.expression)
         axes.plot([event.onset_s, event.offset_s], [_EVENTS] * 2, color=colour, linewidth=5, solid_capstyle="butt")
         axes.plot([event.peak_s], [_EVENTS], marker="|", color="black", markersize=5)
-    axes.set_xlim(film.first_s, max(film.last_s, film.first_s + 1e-3))
+    axes.set_xlim(film.first_s, max(film.last_s + film.frame_s, film.first_s + 1e-3))
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1, _EVENTS], ["0", ".5", "1", "events"])
     axes.set_title(title, fontsize=8.5)
@@ -91,6 +95,14 @@ def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) ->
 def _title(film: FilmSummary, person: Person, *, several: bool) -> str:
     named = f"person {person.id}, seen {person.seen_s:.1f} s"
     return f"{printable(Path(film.source).name)}: {named}" if several else named
+
+
+def _withheld(begin_s: float, end_s: float) -> Any:
+    """What lies over the scores of a time in which no expression was named."""
+    from matplotlib.patches import Rectangle
+
+    look: dict[str, Any] = {"facecolor": (1, 1, 1, 0.55), "edgecolor": (0.25, 0.25, 0.25), "hatch": "////"}
+    return Rectangle((begin_s, 0), end_s - begin_s, 1, linewidth=0, **look)
 
 
 def _patch(label: str) -> Any:

@@ -21,7 +21,7 @@ function svg(tag, properties = {}, ...children) {
 export class Course {
   constructor() {
     this.lanes = new Map(); // person -> [{ from, to, expression }]
-    this.points = new Map(); // person -> [{ time, scores }]
+    this.points = new Map(); // person -> [{ time, scores, back }], back: after frames that miss the person
     this.start = null;
     this.end = 0;
     this.step = 0.04;
@@ -35,6 +35,7 @@ export class Course {
   /** Take in the next reading. */
   add(reading) {
     const time = reading.time_s ?? 0;
+    const before = this.end;
     if (this.start === null) this.start = time;
     else this.step = Math.max(time - this.end, 0.001);
     this.end = time;
@@ -44,7 +45,8 @@ export class Course {
         this.lanes.set(face.track_id, []);
         this.points.set(face.track_id, []);
       }
-      this.points.get(face.track_id).push({ time, scores: face.scores });
+      const points = this.points.get(face.track_id);
+      points.push({ time, scores: face.scores, back: points.length > 0 && points.at(-1).time < before });
       this.#stretch(this.lanes.get(face.track_id), time, face.expression ?? "none");
     }
   }
@@ -143,10 +145,11 @@ export function curves(course, person, { label, width, from = course.start ?? 0,
   }
   const all = course.points.get(person) ?? [];
   const every = Math.max(1, Math.ceil(all.length / MOST_POINTS));
-  const points = all.filter((_, number) => number % every === 0);
+  const points = all.filter(({ back }, number) => back || number % every === 0);
   for (const name of Object.keys(points[0]?.scores ?? {})) {
-    const corners = points.map(({ time, scores }) => `${plot.x(time).toFixed(1)},${y(scores[name]).toFixed(1)}`);
-    const curve = svg("polyline", { class: `curve ${name}`, points: corners.join(" ") }, svg("title", {}, name));
+    const steps = points.map(({ time, scores, back }, number) =>
+      `${number === 0 || back ? "M" : "L"}${plot.x(time).toFixed(1)},${y(scores[name]).toFixed(1)}`);
+    const curve = svg("path", { class: `curve ${name}`, d: steps.join("") }, svg("title", {}, name));
     plot.picture.append(curve);
   }
   plot.ticks(CURVES - 5, 0);
