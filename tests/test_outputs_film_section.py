@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +95,36 @@ def test_the_axis_of_time(step: float, marks: list[str], tmp_path: Path) -> None
     assert re.findall(r">([^<]+)</span>", ticks[1]) == marks
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}; name a Chromium in UNMASK_TEST_CHROMIUM")
-@pytest.mark.parametrize(("score", "words"), [(0.934955, "happy 93 %"), (0.9992, "happy >99 %"), (0.7, "happy 70 %")])
-def test_the_line_beneath_the_film(score: float, words: str, tmp_path: Path) -> None:
-    """Says what the label in the picture says."""
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Debian's Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    write_page(tmp_path / "page.html", [reading(n / 10, face(score), index=n) for n in range(5)])
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}; name a Chromium in UNMASK_TEST_CHROMIUM")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto((tmp_path / "page.html").as_uri())
-        assert page.locator(".now").inner_text().endswith(f"person 1 {words}")
-        browser.close()
+        yield started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("score", "words"), [(0.934955, "happy 93 %"), (0.9992, "happy >99 %"), (0.7, "happy 70 %")])
+def test_the_line_beneath_the_film(score: float, words: str, browser: Any, tmp_path: Path) -> None:
+    """Says what the label in the picture says."""
+    write_page(tmp_path / "page.html", [reading(n / 10, face(score), index=n) for n in range(5)])
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.locator(".now").inner_text().endswith(f"person 1 {words}")
+
+
+@pytest.mark.slow
+def test_captions_on_a_narrow_screen(browser: Any, tmp_path: Path) -> None:
+    """They are as wide as the screen, not as the table, and stay there while it is scrolled."""
+    page_of_a_visitor(tmp_path / "page.html")
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((tmp_path / "page.html").as_uri())
+    for caption in page.locator("caption").all():
+        for left in (0, 100):
+            caption.evaluate("(caption, left) => { caption.closest('.scroll').scrollLeft = left; }", left)
+            box = caption.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390

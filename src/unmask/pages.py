@@ -209,6 +209,7 @@ figcaption { margin-top: .25rem; }
 .gallery img { width: var(--side); image-rendering: pixelated; }
 .gallery figcaption { font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin-top: .75rem; }
+caption { position: sticky; left: 0; max-width: calc(100vw - 2.5rem); }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 .faces { width: 100%; }
 th, td { padding: .3rem .4rem .4rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; }
