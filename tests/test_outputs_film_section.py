@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'unmask[video]'")
 
-from test_outputs_drawing import grey
+from test_outputs_drawing import MIDDLE, grey, reading_of
 from test_timeline import face, reading
 
 from unmask.outputs.film_section import FilmSection
@@ -30,6 +30,19 @@ def write_page(path: Path, readings: Sequence[Reading]) -> str:
             section.add(grey(one.height, one.width), one)
         report.add_film(section.finish(), model="small@1")
     return path.read_text("utf-8")
+
+
+def test_films_are_counted_beside_pictures(tmp_path: Path) -> None:
+    """At the head of a page of both."""
+    path, image = tmp_path / "page.html", grey()
+    with ReportWriter(path) as report:
+        for number in (1, 2, 3):
+            with FilmSection(path, "clip.mp4", number=number) as section:
+                section.add(grey(80, 100), reading(0.0, face(0.9)))
+                report.add_film(section.finish(), model="small@1")
+        report.add(image, reading_of(image, MIDDLE))
+    figures = re.findall(r"<dt>([^<]*)</dt><dd>(\d+)</dd>", path.read_text("utf-8"))
+    assert figures[:3] == [("Films", "3"), ("Pictures", "1"), ("Faces in pictures", "1")]
 
 
 def data_of(page: str) -> Any:

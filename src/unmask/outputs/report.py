@@ -164,8 +164,9 @@ class ReportWriter:
         """The summary of all pictures."""
         shown, withheld = self._shown.total(), self._withheld.total()
         counts = (
+            *([("Films", self._films)] if self._films else []),
             ("Pictures", self._pictures),
-            ("Faces", shown + withheld),
+            ("Faces in pictures" if self._films else "Faces", shown + withheld),
             ("Pictures without a face", self._empty),
             ("Faces without a named expression", withheld),
             *([("Inputs not read", len(self._failures))] if self._failures else []),
