@@ -160,6 +160,20 @@ def test_shares_count_time_not_frames() -> None:
     assert second.to_json()["withheld"] == {"blurred": pytest.approx(1)}
 
 
+def test_sums_are_told_without_noise() -> None:
+    """No digits that come from adding up floats."""
+    film = FilmSummary("clip.mp4")
+    for number in range(41):
+        film.add(reading(number * 0.08, face(0.9, abstained=Abstention.BLURRED if number % 5 else None)))
+    film.finish()
+    assert film.people[0].seen_s != 3.28
+    (person,) = film.to_json()["people"]
+    assert person["seen_s"] == 3.28
+    assert person["shares"]["happy"] == round(9 / 41, 6)
+    assert person["withheld"] == {"blurred": round(32 / 41, 6)}
+    assert person["mean_scores"]["happy"] == round(person["mean_scores"]["happy"], 6)
+
+
 def test_the_last_frame_lasts_as_long_as_the_one_before_it() -> None:
     """Nothing follows that would tell."""
     film = FilmSummary("clip.mp4")

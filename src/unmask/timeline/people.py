@@ -64,10 +64,10 @@ class Person:
             "frames": self.frames,
             "first_s": self.first_s,
             "last_s": self.last_s,
-            "seen_s": self.seen_s,
-            "shares": {str(label): self.share(label) for label in self._labels},
-            "withheld": {str(reason): self.share(reason) for reason in self.withheld_s},
-            "mean_scores": {str(label): score for label, score in self.mean_scores.items()},
+            "seen_s": _rounded(self.seen_s),
+            "shares": {str(label): _rounded(self.share(label)) for label in self._labels},
+            "withheld": {str(reason): _rounded(self.share(reason)) for reason in self.withheld_s},
+            "mean_scores": {str(label): _rounded(score) for label, score in self.mean_scores.items()},
             "events": [event.to_json() for event in self.events],
         }
 
@@ -165,3 +165,8 @@ class FilmSummary:
         if self._held is not None:
             for number in {face.track_id for face in self._held.faces if face.track_id is not None}:
                 self._people[number].hold(self._held, self._step_s)
+
+
+def _rounded(sum_of_floats: float) -> float:
+    """Without the digits that come from adding up: millionths of a second or share."""
+    return round(sum_of_floats, 6)
