@@ -111,6 +111,29 @@ def test_data_are_never_replaced(csv_file: Path, tmp_path: Path, capsys: pytest.
         assert table.read_bytes() == before
 
 
+def test_a_place_that_cannot_be_written_costs_no_work(
+    csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before the data is loaded, and what is tried leaves nothing behind."""
+    data, nowhere = str(csv_file), csv_file / "page.html"  # below a file
+
+    def work(*_: object) -> None:
+        raise AssertionError("the data was loaded")
+
+    for module in ("evaluate", "data.audit", "data.clean"):
+        monkeypatch.setattr(f"unmask.cli.{module}.load", work)
+    for command in (
+        ["evaluate", "nano", "--data", data, "--out", str(nowhere)],
+        ["data", "audit", data, "--report", str(nowhere)],
+        ["data", "clean", data, "--model", "nano", "--out", str(nowhere)],
+    ):
+        assert main(command) == 1
+        assert "cannot be written" in capsys.readouterr().err
+    with pytest.raises(AssertionError, match="loaded"):
+        main(["data", "audit", data, "--report", str(tmp_path / "new" / "page.html")])
+    assert not any((tmp_path / "new").iterdir())
+
+
 def test_nothing_is_written_into_the_data(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Pages and rows in the data set's own folder would be read as parts of it."""
     data = tmp_path / "set"

@@ -314,7 +314,9 @@ def test_command_line_keeps_its_figures(capsys: pytest.CaptureFixture[str], nois
     """What was measured is printed, even where the page cannot be written."""
     pytest.importorskip("matplotlib")
     data = write_csv(noise, tmp_path / "noise.csv")
-    assert main(["evaluate", "small", "--data", str(data), "--out", str(data / "out")]) == 1
+    page = tmp_path / "out" / "evaluation.html"
+    page.mkdir(parents=True)
+    assert main(["evaluate", "small", "--data", str(data), "--out", str(page.parent)]) == 1
     printed, said = capsys.readouterr()
     assert "all rows" in printed
     assert "cannot be written" in said

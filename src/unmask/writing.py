@@ -114,6 +114,20 @@ def replacing(path: Path) -> Iterator[Path]:
         new.discard()
 
 
+def try_file(path: Path | None) -> None:
+    """See whether a file can be written, before the work whose result it is to hold; makes the folders above it.
+
+    Raises
+    ------
+    InputError
+        It cannot.
+    """
+    if path is not None:
+        refuse_folder(path)
+        with disk_errors(path):
+            Replacement(path).discard()
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, replacing what stood there only when the new one is complete.
 

@@ -89,9 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_outside(arguments, {"--out": arguments.out})
     check_corruptions(names(arguments.corruptions))
     if arguments.out is not None:
+        from unmask.evaluation.page import DATA
         from unmask.plots import need_matplotlib
+        from unmask.writing import try_file
 
         need_matplotlib()
+        try_file(arguments.out / DATA)
     classifiers = [Classifier.load(model, threads=arguments.threads) for model in arguments.models]
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     _check_sizes([*classifiers, *against])

@@ -87,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.media import Failure, count
     from unmask.outputs import open_writer
     from unmask.reader import load
+    from unmask.writing import try_file
 
     kind = _format(arguments)
     if arguments.workers < 1:
@@ -107,6 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
         _check_folder(arguments.annotate, sources, _folders(arguments))
     if total == 1:
         check_film(sources)
+    for path in (arguments.summary, arguments.timeline):  # of all the outputs, those that are written at the end alone
+        try_file(path)
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None

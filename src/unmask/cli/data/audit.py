@@ -37,11 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.audit import audit, fixed_rows, require_rows
     from unmask.datasets.audit_page import count_lines, write_audit_page
     from unmask.datasets.export import check_place, write_dataset
+    from unmask.writing import try_file
 
     check_outputs(arguments, {"--report": arguments.report})
     check_outside(arguments, {"--report": arguments.report, "--fix": arguments.fix})
     if arguments.fix:
         check_place(arguments.fix)
+    try_file(arguments.report)
     dataset, code = load(arguments)
     found = audit(dataset, near=not arguments.no_near)
     if arguments.format == "json":

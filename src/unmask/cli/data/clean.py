@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.cleaning import check_list, read_suspects
     from unmask.datasets.cleaning_page import write_cleaning_page
     from unmask.datasets.export import check_place
+    from unmask.writing import try_file
 
     way = next(name for name in ("config", "model", "list", "apply") if getattr(arguments, name) is not None)
     check_heeded(arguments, f"--{way}", HEEDED)
@@ -87,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         written = PAGE if judge is None else LIST
         check_outputs(arguments, {"--out": arguments.out / written}, arguments.config, arguments.list)
+        try_file(arguments.out / written)
     dataset, code = load(arguments)
     if arguments.apply:
         _apply(dataset, arguments.apply, arguments.out)
