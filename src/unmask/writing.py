@@ -115,7 +115,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def try_file(path: Path | None) -> None:
-    """See whether a file can be written, before the work whose result it is to hold; makes the folders above it.
+    """See whether a file can be written, before the work whose result it is to hold; leaves nothing behind.
 
     Raises
     ------
@@ -125,7 +125,10 @@ def try_file(path: Path | None) -> None:
     if path is not None:
         refuse_folder(path)
         with disk_errors(path):
+            missing = [folder for folder in path.parents if not folder.exists()]
             Replacement(path).discard()
+            for folder in missing:  # the lowest first
+                folder.rmdir()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
