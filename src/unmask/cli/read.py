@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from unmask.models import Thresholds
     from unmask.reader import Reader
 
-STDIN = "-"
 OUTPUTS = ("out", "report", "summary", "timeline")
 FORMATS = ("table", "json", "jsonl", "csv", "parquet")
 THRESHOLDS = {
@@ -221,6 +220,7 @@ def _stop_on_termination() -> Iterator[None]:
 def _sources(arguments: argparse.Namespace) -> list[Source]:
     """The sources as the reader takes them."""
     from unmask.media import Camera, ImageSequence
+    from unmask.media.stdin import STDIN
 
     sources: list[Source] = list(arguments.sources)
     if arguments.fps is not None:
@@ -238,10 +238,10 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
 
 def _check_names(sources: list[Source]) -> None:
     """Raises ConfigError for two inputs of one name, whose results --resume could not tell apart."""
-    from unmask.media import expand
+    from unmask.media import expand_named
 
     seen: set[str] = set()
-    for item in expand([source for source in sources if source != STDIN]):
+    for item in expand_named(sources):
         if item.name in seen:
             raise ConfigError(f"--resume cannot tell inputs of one name apart; name {item.name} once")
         seen.add(item.name)
@@ -249,6 +249,8 @@ def _check_names(sources: list[Source]) -> None:
 
 def _folders(arguments: argparse.Namespace) -> list[Path]:
     """The folders among the sources."""
+    from unmask.media.stdin import STDIN
+
     # Unlike a Path's is_dir, this one raises nothing for a name that is too long, which fails later, alone.
     return [Path(source) for source in arguments.sources if source != STDIN and os.path.isdir(source)]  # noqa: PTH112
 
@@ -283,12 +285,12 @@ def _tell_films_left_out(arguments: argparse.Namespace) -> None:
 def _check_folder(folder: Path, sources: list[Source], roots: list[Path]) -> None:
     """Raises ConfigError when pictures would be drawn into a folder of those that are read, and might replace one."""
     from unmask.cli.drawing import below, drawn_beside
-    from unmask.media import expand
+    from unmask.media import expand_named
 
     if not folder.is_dir():
         return
     # What a list from standard input names is not known before it is read.
-    files = (item.content for item in expand([source for source in sources if source != STDIN]))
+    files = (item.content for item in expand_named(sources))
     held, drawn = dict[Path, Path](), set[Path]()
     for file in files:
         if isinstance(file, Path) and file.parent not in held:

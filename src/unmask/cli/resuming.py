@@ -47,13 +47,12 @@ def redo(pictures: Pictures, earlier: EarlierRun, sources: Sequence[Source], fil
     -------
     How many inputs cannot be shown again, because they are gone or have changed; each is reported.
     """
-    from unmask.media import WHOLE, Input, expand
-    from unmask.media.stdin import STDIN
+    from unmask.media import WHOLE, Input, expand_named
 
     if not (pictures.shows or pictures.counts):
         return 0
     again = {*earlier.past, *(earlier.done if pictures.reports else ())} if pictures.shows else set()
-    named = {item.name: item for item in expand([one for one in sources if one != STDIN])} if again else {}
+    named = {item.name: item for item in expand_named(sources)} if again else {}
     span, lost = film.span if film else WHOLE, 0
     for source, moves in earlier.done.items():
         pictures.pass_over(source, moves=moves)

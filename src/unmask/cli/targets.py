@@ -49,11 +49,9 @@ def _is_replaced(path: Path) -> bool:
 
 
 def _files(inputs: Iterable[str | Path]) -> Iterator[Path]:
-    from unmask.media import expand  # takes long to load, and most outputs are new
+    from unmask.media import expand_named  # takes long to load, and most outputs are new
 
-    for source in inputs:
-        if source != "-":  # standard input can be read once only
-            yield from (one.content for one in expand(source) if isinstance(one.content, Path))
+    yield from (one.content for one in expand_named(inputs) if isinstance(one.content, Path))
 
 
 def _same(path: Path, other: Path) -> bool:

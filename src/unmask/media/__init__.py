@@ -9,7 +9,7 @@
 """
 
 from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Source, Stream
-from unmask.media.expand import count, expand
+from unmask.media.expand import count, expand, expand_named
 from unmask.media.opening import each, frames, open_film, open_frame
 from unmask.media.pipeline import ahead, check_workers, ordered_map
 from unmask.media.span import WHOLE, Span
@@ -29,6 +29,7 @@ __all__ = [
     "count",
     "each",
     "expand",
+    "expand_named",
     "frames",
     "open_film",
     "open_frame",

@@ -37,12 +37,21 @@ def expand(sources: Source | Iterable[Source]) -> Iterator[Input]:
         yield from _expand_one(number, source)
 
 
+def expand_named(sources: Source | Iterable[Source]) -> Iterator[Input]:
+    """What :func:`expand` gives for all sources but standard input, which can be read once only."""
+    return expand(source for source in _several(sources) if not _is_stdin(source))
+
+
 def count(sources: Source | Iterable[Source]) -> int | None:
     """How many inputs the sources expand to; None where only reading standard input would tell."""
     several = list(_several(sources))
-    if any(isinstance(source, str) and source == STDIN for source in several):
+    if any(map(_is_stdin, several)):
         return None
     return sum(1 for _ in expand(several))
+
+
+def _is_stdin(source: object) -> bool:
+    return isinstance(source, str) and source == STDIN
 
 
 def _several(sources: Source | Iterable[Source]) -> Iterable[Source]:
@@ -57,7 +66,7 @@ def _expand_one(number: int, source: object) -> Iterator[Input]:
         yield Input(f"<bytes {number}>", source)
     elif isinstance(source, np.ndarray):
         yield Input(f"<array {number}>", source)
-    elif isinstance(source, str) and source == STDIN:
+    elif _is_stdin(source):
         for item in read_stdin():
             yield from _expand_path(item) if isinstance(item, str) else (item,)
     elif isinstance(source, Camera):
