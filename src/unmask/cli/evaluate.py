@@ -11,6 +11,7 @@ from unmask.cli.loading import add_loading_options, check_outside, load
 from unmask.cli.text import aligned, names, tell
 from unmask.cli.values import MOST_THREADS, whole
 from unmask.errors import ConfigError, DataError, MissingExtraError, ModelError
+from unmask.writing import try_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         from unmask.evaluation.page import DATA
         from unmask.plots import need_matplotlib
-        from unmask.writing import try_file
 
         need_matplotlib()
         try_file(arguments.out / DATA)

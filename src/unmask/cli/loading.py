@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.cli.targets import check_targets
-from unmask.cli.text import tell
+from unmask.cli.text import counted, tell
 from unmask.cli.values import whole
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def load(arguments: argparse.Namespace) -> tuple[FaceDataset, int]:
     )
     if not dataset.left_out:
         return dataset, 0
-    rows = "1 row" if len(dataset.left_out) == 1 else f"{len(dataset.left_out):,} rows"
-    tell(f"{rows} left out of {arguments.data}:")
+    tell(f"{counted(len(dataset.left_out), 'row')} left out of {arguments.data}:")
     for entry in dataset.left_out[:SHOWN]:
         print(f"  {printable(entry.where)}: {printable(entry.reason)}", file=sys.stderr)
     if len(dataset.left_out) > SHOWN:

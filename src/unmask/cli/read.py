@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unmask.cli.film_options import add_film_options, check_film, film_options, number, only_films_heed
 from unmask.cli.text import tell
 from unmask.errors import ConfigError, UnmaskError
+from unmask.writing import try_file
 
 if TYPE_CHECKING:
     from unmask.media import Source
@@ -86,7 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.media import Failure, count
     from unmask.outputs import open_writer
     from unmask.reader import load
-    from unmask.writing import try_file
 
     kind = _format(arguments)
     if arguments.workers < 1:

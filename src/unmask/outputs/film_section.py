@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ from unmask.outputs.report import film_beside
 from unmask.outputs.text import percent
 from unmask.pages import Html, table, text
 from unmask.readings import Reading
+from unmask.timeline.course import Stretch
 from unmask.timeline.people import FilmSummary, Person
 from unmask.writing import disk_errors, printable
 
@@ -90,8 +92,10 @@ class FilmSection:
         shown = sorted(sorted(film.people, key=lambda one: -one.seen_s)[:MAX_PEOPLE], key=lambda one: one.id)
         end = max(film.last_s + film.frame_s, begin + 1e-3)
         span = end - begin
-        courses = "".join(self._course(person, begin, span) for person in shown)
-        data = {"begin": begin, "end": end, "labels": film.courses.labels, "people": [self._data(p) for p in shown]}
+        parts = [film.stretches(person, points=_POINTS) for person in shown]
+        courses = "".join(self._course(person, its, begin, span) for person, its in zip(shown, parts, strict=True))
+        people = [_data(person, its) for person, its in zip(shown, parts, strict=True)]
+        data = {"begin": begin, "end": end, "labels": film.courses.labels, "people": people}
         about = (
             f"{film.frames:,} frames from {film.first_s:.2f} to {film.last_s:.2f} s, {film.empty:,} without a face, "
         )
@@ -130,14 +134,14 @@ class FilmSection:
             data = base64.b64encode(self._path.read_bytes()).decode("ascii")
         return f"data:video/mp4;base64,{data}"
 
-    def _course(self, person: Person, begin: float, span: float) -> str:
+    def _course(self, person: Person, parts: Sequence[Stretch], begin: float, span: float) -> str:
         """A person's scores, stacked, as a picture of 1000 by 100 units, and its events above them."""
 
         def x(time: float) -> float:
             return (time - begin) / span * 1000
 
         shapes, faded = [], []
-        for part in self.summary.stretches(person, points=_POINTS):
+        for part in parts:
             times, scores = part.corners()
             heights = np.cumsum(np.column_stack([np.zeros(len(times)), scores]), axis=1) * _HEIGHT
             for i, label in enumerate(self.summary.courses.labels):
@@ -159,14 +163,15 @@ class FilmSection:
             f"{''.join(shapes)}{''.join(faded)}{bars}</svg></div>\n"
         )
 
-    def _data(self, person: Person) -> dict[str, Any]:
-        """What the script needs of a person: times, and scores in hundred thousandths; none where a gap begins."""
-        times: list[float] = []
-        scores: list[list[int] | None] = []
-        for part in self.summary.stretches(person, points=_POINTS):
-            times += [*(round(time, 3) for time in part.times.tolist()), round(part.end_s, 3)]
-            scores += [*np.rint(1e5 * part.scores).astype(int).tolist(), None]
-        return {"id": person.id, "times": times, "scores": scores}
+
+def _data(person: Person, parts: Sequence[Stretch]) -> dict[str, Any]:
+    """What the script needs of a person: times, and scores in hundred thousandths; none where a gap begins."""
+    times: list[float] = []
+    scores: list[list[int] | None] = []
+    for part in parts:
+        times += [*(round(time, 3) for time in part.times.tolist()), round(part.end_s, 3)]
+        scores += [*np.rint(1e5 * part.scores).astype(int).tolist(), None]
+    return {"id": person.id, "times": times, "scores": scores}
 
 
 def _ticks(begin: float, end: float) -> str:

@@ -210,9 +210,6 @@ def calibrate(card: ModelCard, graph: onnx.ModelProto, held: FaceDataset) -> Mod
         by_votes = head.name == "ferplus" and held.taxonomy.name != "ferplus"
         labels, taxonomy = reference_labels(held, use_votes=by_votes)
         rows = labels != UNLABELLED
-        if not rows.any():
-            heads.append(head)
-            continue
         temperature, found = calibration(classifier.logits(held.images[rows], head=head.name), labels[rows])
         heads.append(head if temperature is None else Head(head.name, taxonomy, temperature))
         if head is card.heads[0]:

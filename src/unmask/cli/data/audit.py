@@ -10,6 +10,7 @@ from typing import Any
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.text import tell
 from unmask.cli.values import file_with
+from unmask.writing import try_file
 
 
 def add_parser(actions: Any) -> None:
@@ -37,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.audit import audit, fixed_rows, require_rows
     from unmask.datasets.audit_page import count_lines, write_audit_page
     from unmask.datasets.export import check_place, write_dataset
-    from unmask.writing import try_file
 
     check_outputs(arguments, {"--report": arguments.report})
     check_outside(arguments, {"--report": arguments.report, "--fix": arguments.fix})

@@ -11,6 +11,7 @@ from unmask.cli.data import check_heeded
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.text import counted, tell
 from unmask.cli.values import whole
+from unmask.writing import try_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.cleaning import check_list, read_suspects
     from unmask.datasets.cleaning_page import write_cleaning_page
     from unmask.datasets.export import check_place
-    from unmask.writing import try_file
 
     way = next(name for name in ("config", "model", "list", "apply") if getattr(arguments, name) is not None)
     check_heeded(arguments, f"--{way}", HEEDED)
