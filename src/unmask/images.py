@@ -40,6 +40,8 @@ MAX_BYTES = 256 * 2**20
 SIGNATURE_BYTES = 32
 """So many first bytes of a file are enough to know its format."""
 
+_RAISED_BY = "in Python, raise max_pixels"
+
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",
      ".heif")
@@ -91,7 +93,9 @@ def picture_format(head: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image:
+def decode(
+    data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, raised_by: str | None = _RAISED_BY
+) -> Image:
     """The picture in the bytes of a JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or HEIC file; of several frames the first.
 
     Memory stays below 24 bytes a pixel (of the picture, and so of ``max_pixels``) beside ``data``. HEIC needs the
@@ -105,6 +109,8 @@ def decode(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS) ->
         What error messages call it.
     max_pixels
         Largest width times height; read from the header, before anything is decoded.
+    raised_by
+        How that limit is raised, as the message says; None where it cannot be.
 
     Returns
     -------
@@ -130,7 +136,7 @@ def decode(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS) ->
     with _quiet_pillow():
         try:
             with reader(io.BytesIO(data)) as picture:
-                _check_size(picture, name, max_pixels)
+                _check_size(picture, name, max_pixels, raised_by)
                 picture.load()
                 return _pixels(picture, name)
         except UnmaskError:
@@ -274,18 +280,20 @@ def _reader(kind: str, name: str) -> type[ImageFile]:
     return cast("type[ImageFile]", getattr(module, reader))
 
 
-def _check_size(picture: ImageFile, name: str, max_pixels: int) -> None:
-    _check_pixels(*picture.size, name, max_pixels)
+def _check_size(picture: ImageFile, name: str, max_pixels: int, raised_by: str | None) -> None:
+    _check_pixels(*picture.size, name, max_pixels, raised_by)
     # A TIFF's tile is decoded whole, and may be said to be larger than the picture.
     tags = getattr(picture, "tag_v2", {})
-    _check_pixels(int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0)), f"{name}: a tile", max_pixels)
+    _check_pixels(
+        int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0)), f"{name}: a tile", max_pixels, raised_by
+    )
 
 
-def _check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
+def _check_pixels(width: int, height: int, name: str, max_pixels: int, raised_by: str | None = _RAISED_BY) -> None:
     if width * height > max_pixels:
         raise LimitError(
             f"{name}: {width:,} x {height:,} = {width * height:,} pixels, the limit is {max_pixels:,}; "
-            "scale the picture down, or, in Python, raise max_pixels"
+            f"scale the picture down{f', or, {raised_by}' if raised_by else ''}"
         )
 
 

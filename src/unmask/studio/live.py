@@ -24,7 +24,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from unmask import images
-from unmask.errors import DataError, InputError, LimitError, UnmaskError
+from unmask.errors import DataError, InputError, UnmaskError
 from unmask.parsing import parse_json
 from unmask.readings import Reading
 from unmask.session import Session
@@ -152,10 +152,7 @@ def _time_of(message: bytes | None, last: float) -> float:
 
 
 def _read(session: Session, data: bytes, time_s: float) -> Reading:
-    try:
-        image = images.decode(data, name="frame", max_pixels=MAX_FRAME_PIXELS)
-    except LimitError as error:
-        raise LimitError(str(error).replace(", or, in Python, raise max_pixels", "")) from error
+    image = images.decode(data, name="frame", max_pixels=MAX_FRAME_PIXELS, raised_by=None)
     return session.push(image, time_s=time_s)
 
 

@@ -10,7 +10,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from unmask import images
-from unmask.errors import InputError, LimitError
+from unmask.errors import InputError
 from unmask.images import Image
 from unmask.media.base import FILM_SUFFIXES
 from unmask.studio.problems import RefusalError
@@ -77,10 +77,8 @@ async def pictures_of(request: Request, *, max_files: int) -> tuple[list[tuple[s
 def decoded(data: bytes, *, name: str, max_pixels: int) -> Image:
     """The picture in a file; see :func:`unmask.images.decode`, whose errors here say what helps on a server."""
     try:
-        return images.decode(data, name=name, max_pixels=max_pixels)
-    except LimitError as error:
-        raised = "start the server with a higher --max-pixels"
-        raise LimitError(str(error).replace("in Python, raise max_pixels", raised)) from error
+        raised_by = "start the server with a higher --max-pixels"
+        return images.decode(data, name=name, max_pixels=max_pixels, raised_by=raised_by)
     except InputError as error:
         if PurePosixPath(name).suffix.lower() in FILM_SUFFIXES and images.picture_format(data) is None:
             raise InputError(
