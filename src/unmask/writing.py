@@ -7,9 +7,12 @@ import json
 import os
 import stat
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from unmask.errors import InputError
 
@@ -37,6 +40,22 @@ def encodable(text: str, encoding: str = "utf-8") -> str:
     except UnicodeEncodeError:
         return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
     return text
+
+
+class Closing(ABC):
+    """A context manager that closes itself, also after an error or an interruption."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete what was begun; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -20,7 +19,7 @@ from unmask.errors import ConfigError, InputError, suggest
 from unmask.images import to_rgb
 from unmask.media.clock import Clock
 from unmask.media.container import local, opened, pyav, stamp
-from unmask.writing import disk_errors, remedy
+from unmask.writing import Closing, disk_errors, remedy
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -44,7 +43,7 @@ def film_format(path: Path) -> str:
     return suffix
 
 
-class FilmWriter:
+class FilmWriter(Closing):
     """Writes pictures with their times as a film. A context manager.
 
     The film begins at the first picture, whose time is ``begin_s`` from then on. Pictures that differ in size from the
@@ -144,14 +143,6 @@ class FilmWriter:
                 packets[-1].duration = self._step  # of all others, the next one tells
             film.mux(packets)
             film.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self, image: NDArray[np.uint8], time_s: float) -> None:
         import av

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Protocol, TextIO
 
 from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
 from unmask.readings import Reading
+from unmask.writing import Closing
 
 
-class Writer(ABC):
+class Writer(Closing):
     """Takes readings one by one and writes them in one format.
 
     A context manager that closes itself, also after an interruption: what was written until then stays readable.
@@ -31,14 +31,6 @@ class Writer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Complete the output; a second call does nothing. Raises InputError as ``write`` does."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class WriterFactory(Protocol):

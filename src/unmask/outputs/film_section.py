@@ -8,8 +8,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from unmask.pages import Html, table, text
 from unmask.readings import Reading
 from unmask.timeline.course import Stretch
 from unmask.timeline.people import FilmSummary, Person
-from unmask.writing import disk_errors, printable
+from unmask.writing import Closing, disk_errors, printable
 
 EMBED_BYTES = 24 * 2**20
 """A film up to this size goes into the page; a larger one stays beside it."""
@@ -38,7 +37,7 @@ _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 18
 _HEIGHT = 100  # of a course, in units of its picture; a score of 1 is as high
 
 
-class FilmSection:
+class FilmSection(Closing):
     """Collects a film frame by frame; :meth:`finish` gives its part of the page.
 
     A context manager, which leaves nothing of a film that was not finished.
@@ -116,14 +115,6 @@ class FilmSection:
     def close(self) -> None:
         """Remove what the film was collected in; a second call does nothing."""
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _address(self) -> str:
         """The film as an address: itself, or where it is put."""

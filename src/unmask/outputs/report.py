@@ -9,8 +9,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +20,7 @@ from unmask.outputs.film_page import SCRIPT, STYLE
 from unmask.outputs.text import MEANING, face_count, frame_name, hundredths, percent, verdict
 from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
-from unmask.writing import Replacement, disk_errors, encodable
+from unmask.writing import Closing, Replacement, disk_errors, encodable
 
 THUMBNAIL_SIDE = 900
 """Longer side of the pictures in the page, in pixels, at most."""
@@ -58,7 +56,7 @@ def films_beside(page: Path) -> dict[int, Path]:
     return {number: path for path in there if (number := film_number(page, path)) is not None}
 
 
-class ReportWriter:
+class ReportWriter(Closing):
     """A page of annotated pictures with a table of each face's scores, and a summary at its head.
 
     A context manager. Pictures go to a temporary file as they come and memory stays flat; the page is written at
@@ -143,14 +141,6 @@ class ReportWriter:
                 self._new.complete()
         finally:
             self._new.discard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _head(self) -> str:
         models = f"<p>Read by the model {text(', '.join(sorted(self._models)) or 'none')}.</p>"
