@@ -74,6 +74,22 @@ def test_temperature_is_found(truth: float) -> None:
     assert fitted == pytest.approx(truth, rel=0.08)  # four standard errors of this many draws
 
 
+def test_sure_mistakes_raise_the_temperature() -> None:
+    """Scores so sure that a wrong row's probability rounds to nothing are softened, not sharpened."""
+    rng = np.random.default_rng(0)
+    logits = np.zeros((100, 3))
+    labels = np.zeros(100, dtype=np.int64)
+    logits[:94, 0] = rng.uniform(5, 12, 94)
+    logits[94:, 1] = rng.uniform(5, 12, 6)
+    fitted = fit_temperature(logits, labels)
+    assert 1.5 < fitted < 4
+    losses = [
+        -np.log(softmax(logits, temperature=temperature)[np.arange(100), labels]).mean()
+        for temperature in (fitted / 1.05, fitted, fitted * 1.05)
+    ]
+    assert losses[1] == min(losses)
+
+
 def test_what_rows_cannot_tell() -> None:
     """Too few rows, or answers that are all right, choose neither temperature nor thresholds."""
     rng = np.random.default_rng(0)

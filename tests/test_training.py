@@ -81,6 +81,12 @@ def test_resume_is_exact(bars: FaceDataset, tmp_path: Path) -> None:
     assert untimed[0] == untimed[1]
 
 
+def test_crops_must_be_square(bars: FaceDataset, tmp_path: Path) -> None:
+    """Before anything is learned."""
+    with pytest.raises(DataError, match=r"crops \(40, 48\) are not square; make them so with --size"):
+        Trainer(TINY, dataclasses.replace(bars, images=bars.images[:, :40]), tmp_path)
+
+
 def test_resume_refuses_another_configuration(bars: FaceDataset, tmp_path: Path) -> None:
     """A checkpoint is not continued under other settings; the message names them."""
     Trainer(dataclasses.replace(TINY, epochs=1), bars, tmp_path).fit()

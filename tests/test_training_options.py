@@ -298,6 +298,15 @@ def test_learning_from_a_teacher_alone(bars: FaceDataset, tmp_path: Path) -> Non
     assert not torch.equal(trained(bars, 0.5), trained(wrong, 0.5))
 
 
+def test_live_teachers_resume_exactly(bars: FaceDataset, tmp_path: Path) -> None:
+    """Loading teachers anew draws nothing from the random numbers of dropout."""
+    Trainer(TINY, bars, tmp_path / "teacher").fit(until=1)
+    config = dataclasses.replace(TINY, distillation=Distillation((str(tmp_path / "teacher"),), live=True))
+    whole = weights(Trainer(config, bars, tmp_path / "whole").fit(until=2))
+    Trainer(config, bars, tmp_path / "parts").fit(until=1)
+    assert torch.equal(whole, weights(Trainer(config, bars, tmp_path / "parts").fit(resume=True, until=2)))
+
+
 def test_what_live_teachers_say(bars: FaceDataset, tmp_path: Path) -> None:
     """Each batch is told what one of the teachers, runs that need not be finished, sees in the very views."""
     kept = []

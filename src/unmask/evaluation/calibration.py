@@ -44,11 +44,12 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     -----
     In 1 / temperature the log loss is convex, so narrowing an interval around its least value finds it.
     """
-    rows = np.arange(len(labels))
+    behind = logits - logits[np.arange(len(labels)), labels][:, None]  # of each label's own score
+    most = behind.max(axis=1, keepdims=True)
 
     def cost(inverse: float) -> float:
-        probs = softmax(logits, temperature=1 / inverse)
-        return float(-np.log(np.maximum(probs[rows, labels], 1e-12)).sum())
+        # The logarithm of the softmax itself: of a probability that rounds to 0 there is none.
+        return float((most[:, 0] * inverse + np.log(np.exp((behind - most) * inverse).sum(axis=1))).sum())
 
     low, high = 0.05, 20.0
     for _ in range(80):

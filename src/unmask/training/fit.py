@@ -96,6 +96,10 @@ class Trainer:
         self.memory_format = memory_format(config.memory_format, self.precision, self.device)
         heads = {head: len(TAXONOMIES[head]) for head in config.heads}
         check_input_size(dataset.images.shape[-1], dataset.name)
+        if dataset.images.shape[1] != dataset.images.shape[2]:
+            raise DataError(
+                f"{dataset.name}: crops {dataset.images.shape[1:]} are not square; make them so with --size"
+            )
         least = 2 * parallel.world  # norms need two rows in each process
         if config.batch_size < least:
             raise ConfigError(
@@ -205,6 +209,8 @@ class Trainer:
         All of them come from the seed and the epoch, so a resumed run draws what an unbroken one would. They are drawn
         on the device where that is CUDA, which would otherwise wait for the processor.
         """
+        if self.config.distillation.live:
+            _ = self._teachers  # to build networks draws random numbers, so before these are seeded
         learning = learning_groups(self.config, len(self.network.layer_groups()), epoch)
         freeze(self.network, learning)
         if learning != self._learning:
@@ -342,7 +348,7 @@ class Trainer:
 
     @cached_property
     def _teachers(self) -> LiveTeachers:
-        """Loaded when the first view is made, so that a run whose epochs are over does without them."""
+        """Loaded when an epoch begins, so that a run whose epochs are over does without them."""
         teachers = LiveTeachers(
             self.config.distillation.teachers,
             list(self.config.heads),

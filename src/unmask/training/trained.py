@@ -53,12 +53,15 @@ def training_facts(source: str | Path) -> Mapping[str, Any]:
 
 
 def _card(source: str | Path) -> ModelCard | None:
-    """The card of a model, or of the model that a run has made."""
-    model = Path(source) / "model"
-    try:
-        return load_model(model if model.is_dir() else source).card
-    except UnmaskError:
-        return None
+    """The card of a model, or of the model that a run has made; a file of weights is its folder's."""
+    path = Path(source)
+    folder = path.parent if path.suffix == ".safetensors" and path.is_file() else path
+    for place in (folder / "model", source if folder is path else folder):
+        try:
+            return load_model(place).card
+        except UnmaskError:
+            pass
+    return None
 
 
 def origin(source: str | Path) -> str:
