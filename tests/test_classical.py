@@ -32,7 +32,7 @@ from unmask.classical.gradients import Hog, gradient_maps, pooling, unit
 from unmask.classical.kernels import MirrorSVC
 from unmask.classical.lbp import LbpHistogram, LbpImage, lbp_images, uniform_bins
 from unmask.classical.least_squares import LocalSVM, MirrorLSSVM
-from unmask.classical.pairs import pair_weights, votes
+from unmask.classical.pairs import pair_machines, votes
 from unmask.classical.pixels import Eigenfaces
 from unmask.classical.scaling import UnitScale
 from unmask.classical.words import VisualWords, dense_sift, grid_centres
@@ -261,15 +261,20 @@ def test_mirror_least_squares_machine_in_blocks(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(MirrorLSSVM().fit(features, labels).decision_function(features), whole, atol=1e-4)
 
 
-def test_votes_are_scikit_learns() -> None:
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_votes_are_scikit_learns(classes: int) -> None:
     """Pairs and votes as matrix products give scikit-learn's own scores."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(80, 4))
-    labels = rng.integers(0, 4, 80)
+    labels = rng.integers(0, classes, 80)
     machine = SVC(kernel="linear").fit(rows, labels)
     kernel = rows @ machine.support_vectors_.T
-    decisions = kernel @ pair_weights(machine.dual_coef_, machine.n_support_) + machine.intercept_
-    np.testing.assert_allclose(votes(decisions, 4), machine.decision_function(rows), atol=1e-4)
+    weights, offsets = pair_machines(machine)
+    scores = votes(kernel @ weights + offsets, classes)
+    if classes == 2:  # where scikit-learn gives the one decision, for the second class
+        np.testing.assert_array_equal(scores.argmax(axis=1), machine.predict(rows))
+    else:
+        np.testing.assert_allclose(scores, machine.decision_function(rows), atol=1e-4)
 
 
 def test_local_machine_follows_its_neighbourhood() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -127,6 +128,11 @@ def test_the_recipe_in_the_repository_loads() -> None:
         (("hog = { ridge = 0.2 }", 'hog = { ridge = "low" }'), "expected a table of accuracies"),
         (("[features.pixels]", "[features]\npixels = 3"), "features.pixels = 3: expected a table"),
         (("[small]", "[small"), "not TOML"),
+        (("[features.pixels]", '[features."../pixels"]'), r"\[features\] '../pixels': expected letters"),
+        (
+            ('hog = ["ridge", "forest"]', 'hog = ["ridge", "mirrored-ridge"]'),
+            "'hog/mirrored-ridge' and 'hog_mirrored/ridge' would be kept in one file",
+        ),
     ],
 )
 def test_a_mistake_in_a_recipe_is_found_before_anything_runs(
@@ -246,6 +252,41 @@ def test_the_saved_model_is_the_cells(finished: Study) -> None:
     assert card.metrics["bars PublicTest"]["accuracy"] == pytest.approx(cell["accuracy"])
     assert card.training["classifier"] == "ridge"
     assert card.heads[0].temperature == pytest.approx(cell["temperature"], rel=0.01)
+
+
+def test_a_model_is_saved_anew_where_it_is_not_the_cells(finished: Study, dataset: FaceDataset, tmp_path: Path) -> None:
+    """A run that was stopped between a cell and its model leaves an older model, which a resumed run replaces."""
+    place = finished.folder / "models" / "hog-mirrored-ridge"
+    old = {path.name: path.read_bytes() for path in place.iterdir()}
+    changed = Study(plan_of(tmp_path, RECIPE.replace("[0.1, 1.0]", "[3.0]")), dataset, finished.folder)
+    changed.run(["all"], lambda line, finished: None)
+    new = (place / "model.json").read_bytes()
+    for name, content in old.items():
+        (place / name).write_bytes(content)
+    changed.run(["all"], lambda line, finished: None)
+    assert load_model(place).card.training["chosen"] == {"alpha": 3.0}
+    assert json.loads((place / "model.json").read_bytes())["training"] == json.loads(new)["training"]
+    assert load_model(place).card.learned_otherwise(dataset.checksum, "another division")
+
+
+@pytest.mark.parametrize("missing", ["class", "unseen"])
+def test_data_that_the_whole_study_cannot_use(dataset: FaceDataset, tmp_path: Path, missing: str) -> None:
+    """A class without a row, or nothing to measure on but copies, is refused before there is any work."""
+    if missing == "class":
+        dataset, message = dataset.select(dataset.labels != 3), "no row of happy to learn from in Training"
+    else:
+        first = dataset.split("Training")
+        copies = dataclasses.replace(first, splits=np.full(len(first), "PublicTest"))
+        dataset = dataclasses.replace(
+            dataset,
+            images=np.concatenate([first.images, copies.images]),
+            labels=np.concatenate([first.labels, copies.labels]),
+            splits=np.concatenate([first.splits, copies.splits]),
+        )
+        message = "all of PublicTest stands in Training too"
+    with pytest.raises(DataError, match=message):
+        Study(plan_of(tmp_path), dataset, tmp_path / "out").run(["few", "all"], lambda line, finished: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_resume_computes_only_what_is_missing(
@@ -377,6 +418,15 @@ def test_pictures_show_single_faces_only_when_asked(dataset: FaceDataset) -> Non
     assert without.keys() == shown.keys()
     differ = {title for title in shown if shown[title] != without[title]}
     assert differ == {"Local binary patterns before and after", "Reconstructions from a few components"}
+
+
+def test_pictures_that_crops_do_not_suit_are_told(dataset: FaceDataset) -> None:
+    """Crops of another size cost a picture, not the page."""
+    large = dataclasses.replace(dataset, images=np.pad(dataset.images, ((0, 0), (1, 1), (1, 1)), mode="edge"))
+    told: list[str] = []
+    drawn = draw_figures(large, large.images[:1], with_faces=False, left_out=told.append)
+    assert len(drawn) + len(told) == 9
+    assert any("Histograms of oriented gradients': cell = 6" in line for line in told)
 
 
 @pytest.mark.slow

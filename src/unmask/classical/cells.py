@@ -135,12 +135,23 @@ class FullRows:
 
     @classmethod
     def of(cls, dataset: FaceDataset, protocol: FullProtocol) -> FullRows:
-        """Raises DataError when the data set lacks Training or the split to measure on, or its labels."""
+        """Raises DataError when the data set lacks Training, one of its classes, or unseen rows to measure on."""
         labelled = dataset.select(dataset.labels != UNLABELLED)
         training = labelled.split("Training")
         held = holdout_mask(training.groups, protocol.held_out, seed=protocol.seed)
         copies = labelled.copies_of("Training")[labelled.splits == protocol.split]
-        return cls(training.select(~held), training.select(held), labelled.split(protocol.split), copies)
+        train, labels = training.select(~held), dataset.taxonomy.labels
+        if absent := [str(label) for code, label in enumerate(labels) if not (train.labels == code).any()]:
+            raise DataError(
+                f"{dataset.name}: no row of {', '.join(absent)} to learn from in Training, and the study compares all "
+                f"{len(labels)} classes; add pictures of each"
+            )
+        if copies.all():
+            raise DataError(
+                f"{dataset.name}: all of {protocol.split} stands in Training too, which leaves none to measure on; "
+                "set [full] split to another, or make one: unmask data split"
+            )
+        return cls(train, training.select(held), labelled.split(protocol.split), copies)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from unmask.classical.pairs import pair_weights, votes, votes_graph
+from unmask.classical.pairs import pair_machines, votes, votes_graph
 from unmask.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class MirrorSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         machine = SVC(kernel="precomputed", C=self.penalty, cache_size=500).fit(self._kernel(rows, rows), y)
         self.classes_ = machine.classes_
         self.vectors_ = rows[machine.support_]
-        self.weights_ = pair_weights(machine.dual_coef_, machine.n_support_)
-        self.offsets_ = machine.intercept_.astype(np.float32)
+        self.weights_, self.offsets_ = pair_machines(machine)
         return self
 
     def _find_axes(self, features: Matrix) -> None:

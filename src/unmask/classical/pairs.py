@@ -6,7 +6,7 @@ As in libsvm and scikit-learn's ``decision_function_shape="ovr"``, written as ma
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +15,29 @@ if TYPE_CHECKING:
     from unmask.classical.graph import Graph
 
 
-def pair_weights(dual: NDArray[np.floating], support_counts: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Weight of each support vector in each pair's machine, ``(vectors, pairs)``, pairs as in ``combinations``.
+def pair_machines(machine: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each pair's machine of a fitted ``SVC``, pairs as in ``combinations``: positive for the first class.
 
-    Parameters
-    ----------
-    dual
-        scikit-learn's ``dual_coef_``, ``(classes - 1, vectors)``: for a vector of class i, row j - 1 is its weight
-        against class j > i, and row j that against class j < i.
-    support_counts
-        ``n_support_``: how many vectors each class has, in order.
+    Returns
+    -------
+    Weight of each support vector ``(vectors, pairs)``, and what is added, ``(pairs,)``.
+
+    Notes
+    -----
+    ``dual_coef_`` is ``(classes - 1, vectors)``: for a vector of class i, row j - 1 is its weight against class j > i,
+    and row j that against class j < i. Of two classes scikit-learn turns all signs.
     """
+    dual, support_counts = machine.dual_coef_, machine.n_support_
+    sign = -1 if len(support_counts) == 2 else 1
     ends = np.cumsum(support_counts)
     starts = ends - support_counts
     pairs = list(combinations(range(len(support_counts)), 2))
     weights = np.zeros((dual.shape[1], len(pairs)), dtype=np.float32)
     for column, (first, second) in enumerate(pairs):
         own, other = slice(starts[first], ends[first]), slice(starts[second], ends[second])
-        weights[own, column] = dual[second - 1, own]
-        weights[other, column] = dual[first, other]
-    return weights
+        weights[own, column] = sign * dual[second - 1, own]
+        weights[other, column] = sign * dual[first, other]
+    return weights, np.asarray(sign * machine.intercept_, dtype=np.float32)
 
 
 def _signs(classes: int) -> NDArray[np.float32]:

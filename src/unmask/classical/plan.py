@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -181,6 +182,12 @@ def _check(plan: Plan) -> None:
     for key, (holds, expected) in rules.items():
         if not holds:
             raise ConfigError(f"{key}: expected {expected}")
+    for kind, names in {"features": plan.features, "classifiers": plan.classifiers}.items():
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise ConfigError(
+                    f"[{kind}] '{name}': expected letters, digits, '_' and '-', since files are called so"
+                )
     for name, options in plan.features.items():
         if not isinstance(options, Mapping):
             raise ConfigError(f"features.{name} = {options!r}: expected a table")
@@ -193,6 +200,14 @@ def _check(plan: Plan) -> None:
                     f"[classifiers.{name}.grid] {key}: no list of values for an option; {suggest(key, known)}"
                 )
             set_options(plan.classifier(name, seed=0), {key: choices[0]})
+    files: dict[str, tuple[str, str]] = {}
+    for pair in {pair: None for table in plan.tables.values() for pair in table.pairs()}:
+        other = files.setdefault(model_name("/".join(pair)), pair)
+        if other != pair:
+            raise ConfigError(
+                f"[tables] '{'/'.join(other)}' and '{'/'.join(pair)}' would be kept in one file; rename a feature or a "
+                "classifier"
+            )
     for name, table in plan.tables.items():
         if table.protocol not in PROTOCOLS:
             raise ConfigError(f"[tables.{name}] protocol: {suggest(table.protocol, PROTOCOLS)}")
@@ -217,6 +232,11 @@ def _check(plan: Plan) -> None:
                 raise ConfigError(
                     f"[tables.{name}] save: '{wanted}' cannot be saved in a model file; choose a linear model or an SVC"
                 )
+
+
+def model_name(cell: str) -> str:
+    """Name of the model of a cell ``FEATURE/CLASSIFIER``."""
+    return cell.replace("/", "-").replace("_", "-").lower()
 
 
 _TABLES: dict[str, Any] = {"classifiers": ClassifierPlan, "tables": TablePlan}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from unmask.classical.pixels import Eigenfaces
 from unmask.classical.statistics import LEVEL
 from unmask.classical.words import VisualWords
 from unmask.datasets import FaceDataset
+from unmask.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEAD = (
     "What can be read from faces without neural networks: features made by hand or learned without labels, and "
@@ -119,7 +123,9 @@ def _full_parts(table: Mapping[str, Any]) -> list[pages.Html]:
     ]
 
 
-def draw_figures(dataset: FaceDataset, example: Images, *, with_faces: bool) -> dict[str, bytes]:
+def draw_figures(
+    dataset: FaceDataset, example: Images, *, with_faces: bool, left_out: Callable[[str], object] = lambda line: None
+) -> dict[str, bytes]:
     """A picture of each feature, by its title.
 
     Parameters
@@ -131,26 +137,36 @@ def draw_figures(dataset: FaceDataset, example: Images, *, with_faces: bool) -> 
     with_faces
         Also show single faces of the data set, before and after. Such a page must not be published where the data
         set's terms forbid it, as FER2013's do.
+    left_out
+        Called with a line of text for each picture whose feature does not suit crops of this size.
     """
     training = dataset.split("Training")
     some = training.images[:6000]
     faces = Eigenfaces(components=min(300, len(some) - 1)).fit(some)
-    words = VisualWords(words=64, widths=(4.0,), stride=4).fit(some)
-    gabor = Gabor().fit(some[:1])
     shown, captions = example, [""]
     if with_faces:
         codes = [int((training.labels == code).argmax()) for code in range(len(dataset.taxonomy))]
         shown, captions = training.images[codes], [str(label) for label in dataset.taxonomy.labels]
-    drawn = {
-        "Local binary patterns before and after": pictures.lbp_before_after(shown, captions),
-        "Histogram of uniform patterns of one face": pictures.lbp_histogram(example[0]),
-        "Mean face and eigenfaces": pictures.eigenfaces(faces),
-        "Explained variance": pictures.explained_variance(faces),
-        "Reconstructions from a few components": pictures.reconstructions(faces, shown[:3]),
-        "Histograms of oriented gradients": pictures.hog_glyphs(example[0]),
-        "Gabor filters": pictures.gabor_filters(gabor),
-        "Gabor answers": pictures.gabor_answers(gabor, example[0]),
+
+    def words() -> Figure:
+        return pictures.visual_words(VisualWords(words=64, widths=(4.0,), stride=4).fit(some))
+
+    drawings: dict[str, Callable[[], Figure]] = {
+        "Local binary patterns before and after": lambda: pictures.lbp_before_after(shown, captions),
+        "Histogram of uniform patterns of one face": lambda: pictures.lbp_histogram(example[0]),
+        "Mean face and eigenfaces": lambda: pictures.eigenfaces(faces),
+        "Explained variance": lambda: pictures.explained_variance(faces),
+        "Reconstructions from a few components": lambda: pictures.reconstructions(faces, shown[:3]),
+        "Histograms of oriented gradients": lambda: pictures.hog_glyphs(example[0]),
+        "Gabor filters": lambda: pictures.gabor_filters(Gabor().fit(some[:1])),
+        "Gabor answers": lambda: pictures.gabor_answers(Gabor().fit(some[:1]), example[0]),
+        "Visual words": words,
     }
-    # Thousands of short lines: as SVG ten times as large.
-    many_lines = {"Visual words": plots.to_png(pictures.visual_words(words))}
-    return {title: plots.to_svg(figure) for title, figure in drawn.items()} | many_lines
+    many_lines = {"Visual words"}  # thousands of short ones: as SVG ten times as large
+    drawn = {}
+    for title, draw in drawings.items():
+        try:
+            drawn[title] = (plots.to_png if title in many_lines else plots.to_svg)(draw())
+        except ConfigError as error:
+            left_out(f"no picture '{title}': {error}")
+    return drawn

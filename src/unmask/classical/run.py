@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from unmask.classical.cells import FullFeatures, FullRows, balanced_draw, run_full, run_small
-from unmask.classical.plan import Plan, refusals
+from unmask.classical.plan import Plan, model_name, refusals
 from unmask.datasets import FaceDataset
+from unmask.errors import UnmaskError
+from unmask.models import load_model
 from unmask.parsing import parse_json
 from unmask.writing import write_whole
 
@@ -29,6 +31,11 @@ class Cell:
     feature: str
     classifier: str
     seed: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As the recipe names it in ``save``."""
+        return f"{self.feature}/{self.classifier}"
 
     @property
     def path(self) -> str:
@@ -102,15 +109,15 @@ class Study:
         InputError
             The folder cannot be written.
         """
+        wanted = {name for table in tables for name in self.plan.tables[table].save}
+        full = [cell for cell in self.cells(tables) if cell.protocol == "full"]
+        full = [c for c in full if self.result(c) is None or (c.name in wanted and not self._has_model(c))]
+        rows = FullRows.of(self.dataset, self.plan.full) if full else None  # refuses before there is any work
         todo = [cell for cell in self.cells(tables) if self.result(cell) is None]
         for cell, result in self._small([cell for cell in todo if cell.protocol == "small"]):
             self._keep(cell, result)
             notify(f"{cell.feature} {cell.classifier} {cell.seed}: {result['accuracy']:.3f}", 1)
-        wanted = {name for table in tables for name in self.plan.tables[table].save}
-        missing = [name for name in wanted if not (self.folder / "models" / model_name(name) / "model.json").is_file()]
-        todo = [cell for cell in self.cells(tables) if cell.protocol == "full"]
-        todo = [c for c in todo if self.result(c) is None or f"{c.feature}/{c.classifier}" in missing]
-        for cell, result in self._full(todo, save=wanted, notify=notify):
+        for cell, result in self._full(full, rows, save=wanted, notify=notify) if rows else ():
             self._keep(cell, result)
             notify(f"{cell.feature} {cell.classifier}: {result['accuracy']:.4f} in {result['fit_s']:.0f} s", 1)
 
@@ -137,12 +144,11 @@ class Study:
             for part, results in Parallel(self.jobs, return_as="generator_unordered")(calls()):
                 yield from zip(part, results, strict=True)
 
-    def _full(self, cells: list[Cell], *, save: set[str], notify: Notify) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    def _full(
+        self, cells: list[Cell], rows: FullRows, *, save: set[str], notify: Notify
+    ) -> Iterator[tuple[Cell, dict[str, Any]]]:
         from joblib import parallel_config
 
-        if not cells:
-            return
-        rows = FullRows.of(self.dataset, self.plan.full)
         for name in dict.fromkeys(cell.feature for cell in cells):
             notify(f"{name}: features of {len(self.dataset):,} faces", 0)
             with refusals(f"[features.{name}]"):
@@ -152,23 +158,39 @@ class Study:
                 with parallel_config(backend="threading", n_jobs=self.jobs):
                     result, classifier = run_full(self.plan, rows, features, cell.classifier)
                 yield cell, result  # kept before the model is written, so that nothing is lost if that fails
-                if f"{name}/{cell.classifier}" in save:
+                if cell.name in save:
                     self._save_model(cell, rows, features, classifier, result)
+
+    def _model(self, cell: Cell) -> Path:
+        return self.folder / "models" / model_name(cell.name)
+
+    def _has_model(self, cell: Cell) -> bool:
+        """Whether the model of a finished cell is saved, and is the one that the cell tells of."""
+        try:
+            facts = load_model(self._model(cell)).card.training
+        except UnmaskError:
+            return False
+        told = {
+            "config": self.plan.definition(cell.feature, cell.classifier),
+            "chosen": (self.result(cell) or {}).get("chosen"),
+            "division": self.dataset.division,
+        }
+        return all(facts.get(key) == value for key, value in json.loads(json.dumps(told)).items())
 
     def _save_model(
         self, cell: Cell, rows: FullRows, features: FullFeatures, classifier: Any, result: dict[str, Any]
     ) -> None:
         from unmask.classical.saving import save_model
 
-        name = model_name(f"{cell.feature}/{cell.classifier}")
         save_model(
-            self.folder / "models" / name,
+            self._model(cell),
             features.feature,
             classifier,
-            name=name,
+            name=model_name(cell.name),
             dataset=self.dataset,
             held=(rows.held.images, rows.held.labels),
             facts={
+                "division": self.dataset.division,
                 "split": "Training",
                 "rows": len(rows.train),
                 "held_out_rows": len(rows.held),
@@ -180,11 +202,6 @@ class Study:
             },
             split=self.plan.full.split,
         )
-
-
-def model_name(cell: str) -> str:
-    """Name of the model of a cell ``FEATURE/CLASSIFIER``."""
-    return cell.replace("/", "-").replace("_", "-").lower()
 
 
 def _numbered(

@@ -17,7 +17,7 @@ from sklearn.svm import SVC, LinearSVC
 from unmask.classical.base import ImageFeature, Images
 from unmask.classical.graph import Graph
 from unmask.classical.kernels import MirrorSVC, rbf_graph
-from unmask.classical.pairs import pair_weights, votes_graph
+from unmask.classical.pairs import pair_machines, votes_graph
 from unmask.classical.scaling import Components, UnitScale
 from unmask.datasets import FaceDataset
 from unmask.errors import ModelError
@@ -25,8 +25,6 @@ from unmask.evaluation.calibration import calibration
 from unmask.evaluation.evaluate import evaluate
 from unmask.expressions import Taxonomy
 from unmask.models import Classifier, Head, ModelCard, ModelFile, Thresholds, save_folder
-
-LICENCE = "MIT; learned from FER2013, whose pictures are for research use"
 
 
 def can_be_saved(classifier: Any) -> bool:
@@ -79,11 +77,11 @@ def _step_graph(graph: Graph, step: Any, value: str) -> str:
         return step.to_graph(graph, value)
     if isinstance(step, SVC) and step.kernel in _KERNELS:
         vectors = np.asarray(step.support_vectors_, dtype=np.float32)
-        weights = pair_weights(step.dual_coef_, step.n_support_)
+        weights, offsets = pair_machines(step)
         if step.kernel == "linear":
-            decisions = graph.affine(value, vectors.T @ weights, step.intercept_)
+            decisions = graph.affine(value, vectors.T @ weights, offsets)
         else:
-            decisions = graph.affine(rbf_graph(graph, value, vectors, step._gamma), weights, step.intercept_)
+            decisions = graph.affine(rbf_graph(graph, value, vectors, step._gamma), weights, offsets)
         return votes_graph(graph, decisions, len(step.classes_))
     raise ModelError(f"{type(step).__name__} cannot be saved in a model file; choose a linear model or an SVC")
 
@@ -126,7 +124,7 @@ def save_model(
         input_size=feature.side_,
         parameters=parameters,
         macs=count_macs(content),
-        licence=LICENCE,
+        licence=f"MIT; learned from {dataset.credit}",
         code_version=importlib.metadata.version("unmask"),
         training={"data": dataset.name, "sha256": dataset.checksum, **facts},
     )

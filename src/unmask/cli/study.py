@@ -13,6 +13,11 @@ from unmask.cli.values import whole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unmask.datasets import FaceDataset
+
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
@@ -65,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if (out / "cells").exists() and not arguments.resume:
         raise InputError(f"{out} holds a study already; go on with --resume, or name another folder")
     dataset, code = load(arguments)
+    example = None if arguments.no_pictures else _example(arguments.face, dataset)
     study = Study(plan, dataset, out, jobs=arguments.jobs)
     cells = study.cells(tables)
     with Progress("cells", len(cells)) as progress:
@@ -74,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     write_whole(out / "results.json", json.dumps(results, indent=1) + "\n")
     write_whole(out / "results.csv", to_csv(results))
     figures = {}
-    if not arguments.no_pictures:
-        figures = draw_figures(study.dataset, _example(arguments.face, study), with_faces=arguments.show_faces)
+    if example is not None:
+        figures = draw_figures(dataset, example, with_faces=arguments.show_faces, left_out=tell)
     for title, content in figures.items():
         suffix = ".png" if content.startswith(b"\x89PNG") else ".svg"
         write_whole(out / "pictures" / (title.lower().replace(" ", "_") + suffix), content)
@@ -85,12 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _example(path: str | None, study: Any) -> Any:
+def _example(path: str | None, dataset: FaceDataset) -> NDArray[np.uint8]:
     """The face that stands for all: the surest in a photograph that the user names, else the mean of the data set's."""
     import numpy as np
 
     if path is None:
-        mean = study.dataset.split("Training").images.mean(axis=0)
+        mean: NDArray[np.float64] = dataset.split("Training").images.mean(axis=0)
         return np.rint(mean).astype(np.uint8)[None]
     from unmask.errors import InputError
     from unmask.faces import build_detector, crop
@@ -101,7 +107,8 @@ def _example(path: str | None, study: Any) -> Any:
     if not found:
         raise InputError(f"--face {path}: no face found; name another photograph")
     surest = max(found, key=lambda detection: detection.score)
-    return crop(image, surest, size=study.dataset.images.shape[1])[None]
+    face: NDArray[np.uint8] = crop(image, surest, size=dataset.images.shape[1])[None]
+    return face
 
 
 def _text(results: Mapping[str, Any]) -> str:

@@ -96,6 +96,11 @@ class FaceDataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def credit(self) -> str:
+        """The name, with the terms of the pictures where they are known: for the licence of what learns from them."""
+        return f"{self.name}, whose pictures are for research use" if self.name == "FER2013" else self.name
+
     @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Group of each row, ``(N,)``: pixel-identical images share a number."""

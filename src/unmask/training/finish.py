@@ -173,8 +173,7 @@ def _licence(dataset: FaceDataset, config: TrainConfig, facts: Mapping[str, Any]
     votes = ", with the votes of FER+ (MIT)" if "ferplus" in config.heads and dataset.votes is not None else ""
     started = f"; started from {facts['initial']}, whose terms apply" if facts["initial"] else ""
     taught = f"; taught by {facts['teachers']}" if facts["teachers"] else ""
-    terms = ", whose pictures are for research use" if dataset.name == "FER2013" else ""
-    return told_once(f"MIT; trained on {dataset.name}{terms}{votes}{started}{taught}")
+    return told_once(f"MIT; trained on {dataset.credit}{votes}{started}{taught}")
 
 
 def _training_facts(trainer: Trainer, dataset: FaceDataset) -> dict[str, Any]:
