@@ -145,6 +145,7 @@ def test_nothing_is_written_into_the_data(csv_file: Path, tmp_path: Path, capsys
         ["audit", "--report", str(data / "page.html")],
         ["audit", "--fix", str(data / "fixed.csv")],
         ["describe", "--out", str(data / "pictures")],
+        ["export", "--out", str(data / "more.parquet")],
     ):
         assert main(["data", options[0], str(data), *options[1:]]) == 2
         assert "lies in the data set's own folder" in capsys.readouterr().err

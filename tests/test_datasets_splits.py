@@ -114,7 +114,7 @@ def test_a_part_without_rows_is_refused(method: str, options: dict[str, Any], wo
     """A split without rows to learn from, or to validate on, is none."""
     labels, splits = [0, 1] * 10, ["Training"] * 20
     if options.get("within"):
-        labels, splits = [*labels, *[-1] * 4], [*splits, *["few"] * 4]
+        labels, splits = [*labels, *[-1] * 4], [*["rest"] * 20, *["few"] * 4]
     dataset = dataclasses.replace(made(labels, list(range(len(labels)))), splits=np.array(splits))
     with pytest.raises(DataError, match=words):
         make_split(dataset, method, **options)
@@ -173,8 +173,19 @@ def test_only_the_folds_are_folds() -> None:
     names, counts = np.unique(first.splits, return_counts=True)
     assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {"Training": 5, "Validation": 5, "folder": 10}
     dataset = dataclasses.replace(dataset, splits=np.repeat(["Training", "fold2"], 10))
-    with pytest.raises(DataError, match="keeps a split 'fold2', which would become one of the 2 folds; name it other"):
+    with pytest.raises(
+        DataError, match="keeps a split 'fold2', and of what is drawn a part would be called so too; name it other"
+    ):
         make_split(dataset, "kfold", within="Training", folds=2)
+
+
+@pytest.mark.parametrize(("method", "within"), [("holdout", "Training"), ("kfold", "Training"), ("study", "Test")])
+def test_a_part_is_not_joined_to_a_kept_split(method: str, within: str) -> None:
+    """What is drawn from one split is called Training and Validation, which a split that is kept must not be."""
+    dataset = made([0] * 30, list(range(30)))
+    dataset = dataclasses.replace(dataset, splits=np.repeat(["Training", "Validation", "Test"], 10))
+    with pytest.raises(DataError, match="and of what is drawn a part would be called so too; name it otherwise"):
+        make_split(dataset, method, within=within, folds=2)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ def test_written_and_read_again(to: str, dataset: FaceDataset) -> None:
     np.testing.assert_array_equal(dataset.images, before)
 
 
+def test_shards_of_different_classes_are_not_joined() -> None:
+    """One's codes would be read as the other's labels."""
+    rows = ramp(4)
+    other = dataclasses.replace(rows, taxonomy=FERPLUS)
+    with pytest.raises(DataError, match=r"labels of different classes \(fer2013, ferplus\)"):
+        own_parquet.joined([rows, other])
+
+
 @MODEST
 @given(datasets(), st.integers(1, 4))
 def test_parquet_parts_and_shards(dataset: FaceDataset, step: int) -> None:

@@ -107,7 +107,7 @@ def stream(
 
 
 def joined(parts: list[FaceDataset]) -> FaceDataset:
-    """Parts of one data set, one below the other. Raises DataError when there is none, or they differ in size."""
+    """Parts of one data set, one below the other. Raises DataError where there is none, or sizes or classes differ."""
     left_out = tuple(entry for part in parts for entry in part.left_out)
     filled = [part for part in parts if len(part)]
     if not filled:
@@ -117,12 +117,17 @@ def joined(parts: list[FaceDataset]) -> FaceDataset:
     if len(shapes) > 1:
         raise DataError(f"{filled[0].name}: crops of different sizes {sorted(shapes)}; bring them to one with --size")
 
+    taxonomies = {part.taxonomy for part in filled}
+    if len(taxonomies) > 1:
+        names = ", ".join(sorted(taxonomy.name for taxonomy in taxonomies))
+        raise DataError(f"{filled[0].name}: labels of different classes ({names}); load each kind by itself")
+
     def column(name: str) -> Any:
         values = [getattr(part, name) for part in filled]
         return None if any(value is None for value in values) else np.concatenate(values)
 
-    names = ("images", "labels", "splits", "votes", "subjects", "names")
-    return replace(filled[0], **{name: column(name) for name in names}, left_out=left_out)
+    columns = ("images", "labels", "splits", "votes", "subjects", "names")
+    return replace(filled[0], **{name: column(name) for name in columns}, left_out=left_out)
 
 
 def _shards(path: Path) -> list[Path]:

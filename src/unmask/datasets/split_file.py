@@ -201,7 +201,7 @@ def make_split(
         A value outside its range.
     DataError
         There is no such split to draw from, a class has too few rows, a part of the split would have none, or a split
-        that is kept has the name of a fold.
+        that is kept has the name of a part.
     """
     rows = np.ones(len(dataset), dtype=bool) if within is None else dataset.splits == within
     part = dataset if within is None else dataset.split(within)
@@ -211,6 +211,18 @@ def make_split(
     # Wide enough for the names that are drawn, and for those that stay.
     width = max(32, dataset.splits.dtype.itemsize // 4)
     names = np.full(len(dataset), "", dtype=f"<U{width}") if within is None else dataset.splits.astype(f"<U{width}")
+    if method not in METHODS:
+        raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")
+    if method == "kfold" and not 2 <= folds <= MAX_FOLDS:
+        raise ConfigError(f"folds {folds}: expected 2 to {MAX_FOLDS}")
+    parts = _fold_names(folds) if method == "kfold" else [splits.TRAINING, splits.VALIDATION]
+    # The folds of k-fold are called so when one of them is chosen.
+    taken = {*parts, splits.TRAINING, splits.VALIDATION}
+    if kept := sorted(taken.intersection(names[~rows].tolist())):
+        raise DataError(
+            f"{dataset.name}: keeps a split '{kept[0]}', and of what is drawn a part would be called so too; name it "
+            "otherwise in the data, or draw from all rows"
+        )
     if method == "holdout":
         if not 0 < fraction < 1:
             raise ConfigError(f"fraction {fraction}: expected more than 0 and less than 1")
@@ -218,27 +230,17 @@ def make_split(
         names[rows] = np.where(mask, splits.VALIDATION, splits.TRAINING)
         about |= {"fraction": fraction, "stratified": stratify, "groups": "copies and subjects"}
     elif method == "kfold":
-        if not 2 <= folds <= MAX_FOLDS:
-            raise ConfigError(f"folds {folds}: expected 2 to {MAX_FOLDS}")
-        if kept := sorted({*names[~rows].tolist()}.intersection(_fold_names(folds))):
-            raise DataError(
-                f"{dataset.name}: keeps a split '{kept[0]}', which would become one of the {folds} folds; name it "
-                "otherwise in the data, or draw from all rows"
-            )
         numbers = splits.fold_numbers(groups, folds, seed=seed, strata=strata)
-        names[rows] = np.array(_fold_names(folds))[numbers]
+        names[rows] = np.array(parts)[numbers]
         about |= {"folds": folds, "stratified": stratify, "groups": "copies and subjects"}
     elif method == "study":
         mask = splits.study_holdout(len(part), seed=seed)
         names[rows] = np.where(mask, splits.VALIDATION, splits.TRAINING)
-    elif method == "study-sample":
+    else:
         if min(training, validation) < 1:
             raise ConfigError(f"{training} + {validation} rows of each class: expected at least 1 and 1")
         names[rows] = splits.study_sample(part, training=training, validation=validation, seed=seed)
         about |= {"training": training, "validation": validation}
-    else:
-        raise ConfigError(f"unknown method '{method}'; known: {', '.join(METHODS)}")
-    parts = _fold_names(folds) if method == "kfold" else [splits.TRAINING, splits.VALIDATION]
     if missing := [name for name in parts if name not in names[rows]]:
         step = _MORE_ROWS.get(method, "give it data of more rows")
         raise DataError(f"{dataset.name}: '{method}' leaves {missing[0]} none of {len(part):,} rows; {step}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.loading import add_loading_options, load
+from unmask.cli.loading import add_loading_options, check_outside, load
 from unmask.cli.text import tell
 
 
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.export import check_place, write_dataset
 
     check_place(arguments.out, to=arguments.to)
+    check_outside(arguments, {"--out": arguments.out})
     dataset, code = load(arguments)
     write_dataset(dataset, arguments.out, to=arguments.to)
     tell(f"{arguments.out}: {len(dataset):,} rows")
