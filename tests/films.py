@@ -28,6 +28,7 @@ def write_film(
     container_options: dict[str, str] | None = None,
     tone: bool = False,
     held: int = 0,
+    title: str = "",
 ) -> None:
     """Write pictures, RGB of even sides, at times in ticks of the time base (25 a second unless given).
 
@@ -35,6 +36,8 @@ def write_film(
     """
     ticks = [40 * number for number in range(len(pictures))] if ticks is None else ticks
     with av.open(str(path), "w", options=container_options or {}) as film:
+        if title:
+            film.metadata["title"] = title
         track: Any = film.add_stream(codec, options=options or {"preset": "ultrafast", "crf": "18"})
         track.height, track.width = pictures[0].shape[:2]
         track.pix_fmt = "yuv420p"

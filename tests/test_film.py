@@ -19,7 +19,7 @@ av = pytest.importorskip("av", reason="the extra 'video' is not installed")
 
 from films import grey_levels, number_of, remux, write_film
 
-from unmask.errors import ConfigError, InputError
+from unmask.errors import ConfigError, InputError, LimitError
 from unmask.media import Camera, Failure, Frame, ImageSequence, Span, Stream, ahead, count, expand, frames
 from unmask.media.camera import camera_frames
 from unmask.media.film import film_frames
@@ -288,7 +288,7 @@ def test_real_films_are_whole(start: str | None, data_folder: Path) -> None:
         assert not any(isinstance(item, Failure) for item in film_frames(film, span)), film
 
 
-@pytest.mark.parametrize("tag", [b"whenever", b"00:61", b"1:2:3/0"])
+@pytest.mark.parametrize("tag", [b"whenever", b"00:61", b"1:2:3/0", b"00:00:1e9999999999", b"99:99:99999999999"])
 def test_a_duration_that_is_none(tag: bytes, tmp_path: Path) -> None:
     """What stands in a tag is not trusted: the film's frames come, without a failure."""
     path = tmp_path / "film.mkv"
@@ -299,6 +299,28 @@ def test_a_duration_that_is_none(tag: bytes, tmp_path: Path) -> None:
     items = list(film_frames(path))
     assert len(items) == 10
     assert all(isinstance(item, Frame) for item in items)
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".avi"])
+def test_tags_in_another_encoding(ending: str, tmp_path: Path) -> None:
+    """A title that is no UTF-8, as older programs write it, costs nothing."""
+    path = tmp_path / f"film{ending}"
+    write_film(path, [np.zeros((64, 64, 3), dtype=np.uint8)] * 10, title="Caffee")
+    data = path.read_bytes()
+    assert b"Caffee" in data
+    path.write_bytes(data.replace(b"Caffee", "Caf\xe9e\xe9".encode("latin-1")))
+    items = list(film_frames(path))
+    assert len(items) == 10
+    assert all(isinstance(item, Frame) for item in items)
+
+
+def test_frames_that_are_too_large(tmp_path: Path) -> None:
+    """A film has a limit of pixels like a picture."""
+    write_film(tmp_path / "film.mp4", [np.zeros((64, 64, 3), dtype=np.uint8)] * 3)
+    (failure,) = film_frames(tmp_path / "film.mp4", max_pixels=4095)
+    assert isinstance(failure, Failure)
+    assert isinstance(failure.error, LimitError)
+    assert "64 x 64 pixels are more than 4,095" in str(failure.error)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +376,9 @@ def test_image_sequences(tmp_path: Path) -> None:
     assert [number_of(frame.image) for frame in read] == [0, 2, 10, 11]
     assert [(frame.source, frame.index) for frame in read] == [(sequence.source, i) for i in (0, 1, 3, 4)]
     assert [frame.time_s for frame in read] == [float(i * Fraction(1001, 30000)) for i in (0, 1, 3, 4)]
+    (broken,) = (item for item in items if isinstance(item, Failure))
+    assert (broken.source, broken.index) == (sequence.source, 2)
+    assert str(broken.error).startswith(str(tmp_path / "9.png"))
     every_other = Span(every_s=Fraction(2 * 1001, 30000))
     assert [item.index for item in frames(sequence, span=every_other) if isinstance(item, Frame)] == [0, 4]
     (late,) = frames(sequence, span=Span(start_s=Fraction(1)))

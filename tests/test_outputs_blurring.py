@@ -61,9 +61,26 @@ def test_half_a_second_at_any_rate(rate: int, grey: bool) -> None:
     assert last / rate < 1.25 + BRIDGE_S
 
 
+def test_large_frames_wait_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits as it is has a limit in bytes, however few frames that are; what is blurred does not depend on it."""
+    packed, pack = list[int](), blurring._Packed.of
+
+    def noted(frame: Frame) -> blurring._Packed:
+        packed.append(frame.index)
+        return pack(frame)
+
+    monkeypatch.setattr(blurring._Packed, "of", noted)
+    plain = changed(30)
+    assert packed == []
+    monkeypatch.setattr(blurring, "PLAIN_BYTES", 3 * 48 * 64 * 3 - 1)
+    assert changed(30) == plain
+    assert len(packed) > 60
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A film with more frames in half a second than may wait is refused; none is handed out unblurred before that."""
     blurrer, handed = Blurrer(), list[Frame]()
+    monkeypatch.setattr(blurring, "PLAIN_BYTES", 32 * 48 * 64 * 3)
     monkeypatch.setattr(blurring, "MAX_WAITING_BYTES", 70 * 48 * 64 * 3)
     with pytest.raises(LimitError, match=r"a\.mp4: .*--every"):
         handed += [frame for one in film(1000, 1, found=(0.4, 1)) for frame, _ in blurrer.add(*one)]

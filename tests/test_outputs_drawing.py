@@ -166,13 +166,20 @@ def test_labels_stay_inside(found: list[Box], sizes: list[tuple[int, int]]) -> N
         assert 0 <= slot.y <= 200 - slot.height
 
 
+def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """The area that two rectangles have in common."""
+    wide = min(first[2], second[2]) - max(first[0], second[0])
+    high = min(first[3], second[3]) - max(first[1], second[1])
+    return max(wide, 0) * max(high, 0)
+
+
 def test_labels_of_a_group_do_not_overlap() -> None:
     """Two rows of ten faces with labels twice their width: free of each other and of every face."""
     found = [Box(100 * i + 30, y, 100 * i + 70, y + 50) for y in (100, 250) for i in range(10)]
     slots = place_labels(found, [(80, 20)] * 20, 1000, 400, 4)
     for one, other in combinations(slots, 2):
-        assert one.overlap(other.x, other.y, other.x + other.width, other.y + other.height) == 0
-    assert sum(slot.overlap(box.x1, box.y1, box.x2, box.y2) for slot in slots for box in found) == 0
+        assert overlap(one.corners, other.corners) == 0
+    assert sum(overlap(slot.corners, (box.x1, box.y1, box.x2, box.y2)) for slot in slots for box in found) == 0
 
 
 def test_a_label_at_the_edge_goes_below() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,18 @@ def test_films_are_counted_beside_pictures(tmp_path: Path) -> None:
         report.add(image, reading_of(image, MIDDLE))
     figures = re.findall(r"<dt>([^<]*)</dt><dd>(\d+)</dd>", path.read_text("utf-8"))
     assert figures[:3] == [("Films", "3"), ("Pictures", "1"), ("Faces in pictures", "1")]
+
+
+@pytest.mark.parametrize("name", ["my #1 film.html", "100%25.html", "what?.html", "a:b.html"])
+def test_a_large_film_is_found_beside_its_page(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page names it by an address, in which some characters of names mean something else."""
+    monkeypatch.setattr("unmask.outputs.film_section.EMBED_BYTES", 10)
+    page = write_page(tmp_path / name, [reading(0.0, face(0.9))])
+    found = re.search(r'<video[^>]* src="([^"]*)"', page)
+    assert found
+    address = urllib.parse.urlsplit(urllib.parse.urljoin("file:///page.html", html.unescape(found[1])))
+    (film,) = tmp_path.glob("*.mp4")
+    assert (urllib.parse.unquote(address.path), address.query, address.fragment) == (f"/{film.name}", "", "")
 
 
 def data_of(page: str) -> Any:

@@ -252,7 +252,7 @@ def test_a_large_film_stays_beside_the_page(
     monkeypatch.setattr("unmask.outputs.film_section.EMBED_BYTES", 1000)
     page = tmp_path / "r.html"
     run(capsys, "read", crossing, "--format", "jsonl", "--report", page, "--end", "0.3")
-    assert 'src="r.film1.mp4"' in page.read_text()
+    assert 'src="./r.film1.mp4"' in page.read_text()
     assert len(frames_of(tmp_path / "r.film1.mp4")) == 9
 
 
@@ -623,6 +623,16 @@ def test_a_cut_film_that_is_named_twice() -> None:
     assert (tally.inputs, tally.failed) == (4, 4)
 
 
+def test_pictures_of_a_sequence_that_cannot_be_read() -> None:
+    """However many there are, and wherever they stand, the sequence is one input."""
+    tally = Tally()
+    for name in ("a/*.png", "b/*.png"):
+        for index in range(6):
+            failure = Failure(name, InputError(f"{index}.png: damaged"), index)
+            tally.add(failure if index in (0, 1, 3) else Reading(name, 8, 8, "small@1", index=index, time_s=index / 5))
+    assert (tally.inputs, tally.failed) == (2, 2)
+
+
 def test_sources_are_never_drawn_over(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
     """Told to draw into a film's own folder, or over the film itself, it refuses."""
     film = tmp_path / "clip.mp4"
@@ -705,6 +715,7 @@ def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: 
         (("read", "x.jpg", "--annotate", "x.mp4"), "JPEG or PNG"),
         (("read", "x.mp4", "--timeline", "x.pdf"), "PNG or SVG"),
         (("read", "--camera", "0", "--resume", "--out", "x.jsonl"), "camera"),
+        (("read", "--camera", "99999999999"), "--camera: expected a whole number from 0 to"),
     ],
 )
 def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str) -> None:

@@ -214,6 +214,22 @@ def test_a_reading_of_another_picture_is_not_drawn(client: TestClient, portrait:
     assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", b"no")}), 422)
 
 
+def test_crowds_are_not_drawn(client: TestClient, portrait: bytes) -> None:
+    """Where each label goes depends on all others, which takes too long for more faces than a picture shows."""
+    crowd = {**schemas.EXAMPLE_READING, "faces": schemas.EXAMPLE_READING["faces"] * 1001}
+    files, fields = {"file": ("a.jpg", portrait)}, {"reading": json.dumps(crowd)}
+    assert "send 1,000 or fewer" in assert_refused(client.post("/v1/draw", files=files, data=fields), 422)["next"]
+
+
+def test_refusals_are_short(client: TestClient) -> None:
+    """They do not send back all that was sent."""
+    for wrong in ({"faces": "a" * 100_000}, {"source": "a" * 100_000, "width": -1}):
+        body = {"readings": [{**schemas.EXAMPLE_READING, **wrong}]}
+        answer = client.post("/v1/export", json=body)
+        assert_refused(answer, 422)
+        assert len(answer.content) < 3000
+
+
 def test_exporting(client: TestClient) -> None:
     """Readings become the files that the command line writes."""
     body = {"readings": [schemas.EXAMPLE_READING, {**schemas.EXAMPLE_READING, "source": "=1+1.jpg", "faces": []}]}

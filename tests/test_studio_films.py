@@ -21,8 +21,11 @@ from starlette.testclient import TestClient
 from test_studio_api import assert_refused, client_of
 
 import unmask
+from unmask.faces.following import SEARCH_EVERY
 from unmask.images import load
 from unmask.media.writing import FilmWriter
+from unmask.reader import Reader
+from unmask.session import FilmOptions
 from unmask.studio import Limits, Settings
 from unmask.studio.films import _Steps
 from unmask.studio.guard import Guard
@@ -91,6 +94,30 @@ def test_a_film_that_is_cut_short_gives_what_it_has(client: TestClient, film: by
     assert [said[0]["event"], said[-2]["event"], said[-1]["event"]] == ["reading", "error", "summary"]
     assert "long.mkv: " in said[-2]["error"]
     assert "/" not in said[-2]["error"].replace("long.mkv", "")
+
+
+def test_every_frame_is_searched_for_faces_to_blur(
+    client: TestClient, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the command line: who is there for less than the time between two searches is blurred too."""
+    searched, stream = [], Reader.stream
+
+    def noted(reader: Reader, *sources: Any, film: FilmOptions, **options: Any) -> Any:
+        searched.append(film.search_every)
+        return stream(reader, *sources, film=film, **options)
+
+    monkeypatch.setattr(Reader, "stream", noted)
+    for query in ("", "?blur=true"):
+        assert client.post(f"/v1/films/annotated{query}", files={"file": ("walk.mp4", film)}).status_code == 200
+    assert searched == [SEARCH_EVERY, 1]
+
+
+def test_films_have_a_limit_of_pixels(film: bytes) -> None:
+    """That of pictures."""
+    with client_of(Settings(detector="whole", workers=1, limits=Limits(max_pixels=1000))) as client:
+        for path, status in (("/v1/films", 422), ("/v1/films/annotated", 413)):
+            refused = assert_refused(client.post(path, files={"file": ("walk.mp4", film)}), status)
+            assert "pixels are more than 1,000" in refused["error"]
 
 
 def test_drawn_films(client: TestClient, film: bytes) -> None:

@@ -159,6 +159,16 @@ def test_who_says_nothing_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> Non
         assert "no first message" in assert_ends(silent, 1008)["error"]
 
 
+def test_few_may_be_silent(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
+    """What they send waits in memory, so that there is an end to their number; room comes back when they speak."""
+    monkeypatch.setattr("unmask.studio.live._MAX_GREETING", 1)
+    with client.websocket_connect(ADDRESS) as silent:
+        with client.websocket_connect(ADDRESS) as second:
+            assert "not sent their settings yet" in assert_ends(second, 1013)["error"]
+        silent.send_json({})
+        assert silent.receive_json()["ready"]
+
+
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Host": "rebound.example"}]
 )

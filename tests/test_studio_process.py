@@ -174,6 +174,7 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
         (["--detector", "haar"], 2, "unknown detector 'haar'"),
         (["--api-key", "a b"], 2, "API key"),
         (["--host", "host.invalid"], 2, "cannot be listened on"),
+        (["--host", "a..b"], 2, "cannot be listened on"),
     ],
 )
 def test_wrong_options(arguments: list[str], code: int, word: str) -> None:
@@ -197,6 +198,31 @@ def test_other_machines_are_warned_of() -> None:
         finally:
             process.terminate()
             process.communicate(timeout=30)
+
+
+def test_forwarded_addresses_are_not_believed() -> None:
+    """Who writes another address into each request is counted as who they are."""
+    with server("--max-rate", "0.1", "--detector", "whole") as (_, address):
+        answers = [
+            httpx.get(f"{address}v1/models", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+            for number in range(6)
+        ]
+    assert answers[-1] == 429
+
+
+def test_messages_are_not_unpacked() -> None:
+    """Compression, by which a small message fills the memory, is not agreed to."""
+    with server("--detector", "whole") as (_, address):
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port or 80)) as client:
+            client.sendall(
+                f"GET /v1/live HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
+            )
+            head = client.recv(4096).decode("latin-1")
+    assert head.startswith("HTTP/1.1 101")
+    assert "permessage-deflate" not in head
 
 
 def test_a_slow_request_is_given_up() -> None:

@@ -255,6 +255,11 @@ def test_the_timeline_is_drawn(tmp_path: Path) -> None:
     save_timeline(tmp_path / "a.svg", [film])
     save_timeline(tmp_path / "b.svg", [film])
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    dollars = FilmSummary("in$_$.mp4")
+    dollars.add(reading(0.0, face(0.9)))
+    dollars.finish()
+    save_timeline(tmp_path / "c.svg", [film, dollars])
+    assert "in$_$.mp4" in (tmp_path / "c.svg").read_text("utf-8")
     save_timeline(tmp_path / "a.png", [])
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="PNG or SVG"):

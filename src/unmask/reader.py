@@ -192,7 +192,7 @@ class Reader:
         span = film.span
         if past and not one.live:
             span = span.resumed(past.recent[0].time_s)
-        frames = open_film(one, span)
+        frames = open_film(one, span, max_pixels=film.max_pixels)
         if one.live:  # the newest frame at once, not several on their way
             with closing(frames):
                 for found in follow(session, frames):

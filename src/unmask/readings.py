@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from reprlib import repr as short
 from typing import Any
 
 from unmask.errors import DataError
@@ -39,7 +40,7 @@ class Abstention(StrEnum):
 def _finite(what: str, *values: float) -> None:
     for value in values:
         if not is_finite(value):
-            raise DataError(f"{what}: expected finite numbers, got {value!r}")
+            raise DataError(f"{what}: expected finite numbers, got {short(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Box:
     @classmethod
     def from_json(cls, value: Any) -> Box:
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 4:
-            raise DataError(f"box: expected [x1, y1, x2, y2], got {value!r}")
+            raise DataError(f"box: expected [x1, y1, x2, y2], got {short(value)}")
         return cls(*value)
 
 
@@ -129,7 +130,7 @@ class Landmarks:
             points = [(x, y) for x, y in value]
             return cls(*points)
         except (TypeError, ValueError):
-            raise DataError(f"landmarks: expected five [x, y], got {value!r}") from None
+            raise DataError(f"landmarks: expected five [x, y], got {short(value)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Quality:
         try:
             return cls(**value)
         except TypeError:
-            raise DataError(f"quality: expected size, sharpness, yaw, pitch and roll, got {value!r}") from None
+            raise DataError(f"quality: expected size, sharpness, yaw, pitch and roll, got {short(value)}") from None
 
 
 def normalised_scores(labels: Sequence[Expression], probs: Sequence[float]) -> dict[Expression, float]:
@@ -224,10 +225,11 @@ class Face:
         if not 0 <= self.detection_score <= 1:
             raise DataError(f"detection_score: expected 0 to 1, got {self.detection_score}")
         if len(self.scores) < 2 or min(self.scores.values()) < 0 or abs(sum(self.scores.values()) - 1) > 1e-3:
-            raise DataError(f"scores: expected two or more shares that sum to 1, got {dict(self.scores)}")
+            raise DataError(f"scores: expected two or more shares that sum to 1, got {short(dict(self.scores))}")
         if (self.expression is None) == (self.abstained is None):
             raise DataError(
-                f"expected an expression or a reason for abstaining, got {self.expression!r} and {self.abstained!r}"
+                f"expected an expression or a reason for abstaining, got {short(self.expression)} and "
+                f"{short(self.abstained)}"
             )
         if self.expression is not None and self.expression not in self.scores:
             raise DataError(f"expression '{self.expression}' is not among the scores {list(self.scores)}")
@@ -254,12 +256,12 @@ class Face:
     def from_json(cls, value: Any) -> Face:
         """Raises DataError when a field is missing or wrong; unknown fields are ignored, so newer files can be read."""
         if not isinstance(value, Mapping):
-            raise DataError(f"face: expected an object, got {value!r}")
+            raise DataError(f"face: expected an object, got {short(value)}")
         try:
             landmarks, quality = value.get("landmarks"), value.get("quality")
             track_id = value.get("track_id")
             if track_id is not None and type(track_id) is not int:
-                raise DataError(f"track_id: expected a whole number or null, got {track_id!r}")
+                raise DataError(f"track_id: expected a whole number or null, got {short(track_id)}")
             return cls(
                 box=Box.from_json(value["box"]),
                 detection_score=value["detection_score"],
@@ -312,10 +314,12 @@ class Reading:
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", tuple(self.faces))
         if not isinstance(self.source, str) or not isinstance(self.model, str):
-            raise DataError(f"reading: expected text as source and model, got {self.source!r} and {self.model!r}")
+            raise DataError(
+                f"reading: expected text as source and model, got {short(self.source)} and {short(self.model)}"
+            )
         for what, value, least in (("width", self.width, 1), ("height", self.height, 1), ("index", self.index, 0)):
             if type(value) is not int or value < least:
-                raise DataError(f"reading of {self.source}: expected {what} of at least {least}, got {value!r}")
+                raise DataError(f"reading of {self.source}: expected {what} of at least {least}, got {short(value)}")
         if self.time_s is not None:
             _finite("time_s", self.time_s)
 
@@ -334,10 +338,10 @@ class Reading:
     def from_json(cls, value: Any) -> Reading:
         """Raises DataError when a field is missing or wrong."""
         if not isinstance(value, Mapping):
-            raise DataError(f"reading: expected an object, got {value!r}")
+            raise DataError(f"reading: expected an object, got {short(value)}")
         try:
             if not isinstance(value["faces"], list):
-                raise DataError(f"faces: expected a list, got {value['faces']!r}")
+                raise DataError(f"faces: expected a list, got {short(value['faces'])}")
             faces = tuple(Face.from_json(face) for face in value["faces"])
             known = ("source", "width", "height", "model", "index", "time_s")
             return cls(faces=faces, **{key: value[key] for key in known})

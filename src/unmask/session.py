@@ -14,7 +14,7 @@ import numpy as np
 from unmask.errors import ConfigError, UnmaskError
 from unmask.faces import Detection
 from unmask.faces.following import SEARCH_EVERY, Follower, check_search_every
-from unmask.images import Image, as_image
+from unmask.images import MAX_PIXELS, Image, as_image
 from unmask.media import WHOLE, Failure, Frame, Span
 from unmask.readings import Reading, Unfinished
 from unmask.timeline.smoothing import SMOOTH_S, Smoother, check_smooth
@@ -35,6 +35,8 @@ class FilmOptions:
         Time constant of :class:`unmask.timeline.smoothing.Smoother`, in seconds; 0 is off.
     search_every
         Frames from one search of the whole picture to the next; see :class:`unmask.faces.following.Follower`.
+    max_pixels
+        Of a frame of a film; one with more ends the film with an error.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class FilmOptions:
     span: Span = WHOLE
     smooth_s: float = SMOOTH_S
     search_every: int = SEARCH_EVERY
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         check_smooth(self.smooth_s)

@@ -89,10 +89,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failure:
-    """A source that cannot be read, wholly or from some point on, and why."""
+    """A source that cannot be read, wholly or from some point on, and why.
+
+    Parameters
+    ----------
+    index
+        Of the one frame that is missing, where others follow; else None.
+    """
 
     source: str
     error: UnmaskError
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,9 +75,9 @@ def opened(content: Path | str, *, name: str) -> Iterator[InputContainer]:
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} if isinstance(content, Path) else {}
     with film_errors(name):
         if isinstance(content, Path):
-            container = av.open(local(content), options=options)
+            container = av.open(local(content), options=options, metadata_errors="replace")
         else:
-            container = av.open(content, timeout=_TIMEOUT_S)
+            container = av.open(content, timeout=_TIMEOUT_S, metadata_errors="replace")
     with container:
         yield container
 

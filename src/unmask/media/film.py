@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +31,12 @@ SEEK_AHEAD_S = 10
 _LATEST_S = 10**9  # no film is longer, and FFmpeg counts ticks in 64 bits
 _SEEK_MARGINS_S = (0, 4)  # before the wanted time; then from the start
 _WITHOUT_INDEX = ("mpegts", "mpeg")  # formats of which whole files may be put together byte by byte
+_DURATION = re.compile(r"(\d{1,5}):(\d\d):(\d\d(?:\.\d{1,9})?)", re.ASCII)  # anybody may write anything into a tag
 _SHORT_S = Fraction(1, 2)  # a film that ends earlier than it says by more than this has been cut short
 
 
 def film_frames(
-    content: Path | str, span: Span = WHOLE, *, name: str | None = None
+    content: Path | str, span: Span = WHOLE, *, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> Generator[Frame | Failure, None, None]:
     """Frames of a film file, or of the stream at an address, in the order of their times.
 
@@ -53,11 +55,13 @@ def film_frames(
         the first frame.
     name
         What frames and messages call it.
+    max_pixels
+        Of a frame; one with more is a Failure.
     """
     name = str(content) if name is None else name
     try:
         with ExitStack() as stack:
-            film = _Film(content, name, stack)
+            film = _Film(content, name, stack, max_pixels=max_pixels)
             yield from film.frames(span)
             film.check(span)
     except UnmaskError as error:
@@ -67,11 +71,11 @@ def film_frames(
 class _Film:
     """An open film: its decoder, and what went wrong on the way."""
 
-    def __init__(self, content: Path | str, name: str, stack: ExitStack) -> None:
+    def __init__(self, content: Path | str, name: str, stack: ExitStack, *, max_pixels: int) -> None:
         self.name = name
         self._container: InputContainer = stack.enter_context(opened(content, name=name))
         self._track = picture_track(self._container, name=name)
-        self._convert = _Converter(name)
+        self._convert = _Converter(name, max_pixels)
         self._file = content if isinstance(content, Path) else None  # a stream cannot be sought in
         self._counter: FrameCounter | None = None
         self._stack = stack
@@ -233,10 +237,9 @@ class _Film:
             # Its duration is guessed from the file's size, so that only the number of frames tells.
             return frames / rate if self._packets < frames else None
         tag = self._track.metadata.get("DURATION")  # Matroska's, by track
-        if tag:
-            with suppress(ValueError, ZeroDivisionError):  # anybody may write anything into a tag
-                hours, minutes, seconds = tag.split(":")
-                return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+        if tag and (stated := _DURATION.fullmatch(tag)):
+            hours, minutes, seconds = map(Fraction, stated.groups())
+            return 3600 * hours + 60 * minutes + seconds
         if "mov" in self._container.format.name and self._track.duration and self._track.time_base:
             gap = 1 / rate if rate else Fraction(0)
             return ((self._track.start_time or 0) + self._track.duration) * self._track.time_base - gap
@@ -246,16 +249,17 @@ class _Film:
 class _Converter:
     """Decoded pictures to the image contract, upright."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, max_pixels: int) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._name = name
+        self._name, self._max_pixels = name, max_pixels
         self._reformatter = VideoReformatter()  # kept, because it is costlier than its work
 
     def __call__(self, picture: VideoFrame) -> Image:
-        if picture.width * picture.height > MAX_PIXELS:
+        if picture.width * picture.height > self._max_pixels:
             raise LimitError(
-                f"{self._name}: {picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}; make it smaller"
+                f"{self._name}: {picture.width} x {picture.height} pixels are more than {self._max_pixels:,}; make it "
+                "smaller"
             )
         with film_errors(self._name):
             rgb = self._reformatter.reformat(picture, format="rgb24").to_ndarray()

@@ -34,7 +34,9 @@ def open_frame(item: Input) -> Frame | Failure:
         return Failure(item.name, error)
 
 
-def open_film(item: Input, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
+def open_film(
+    item: Input, span: Span = WHOLE, *, max_pixels: int = images.MAX_PIXELS
+) -> Generator[Frame | Failure, None, None]:
     """Frames of one input that moves, with their times, and a Failure where it cannot be read on. Never raises."""
     # Imported here, because whoever reads a picture pays for nothing that only films need.
     content = item.content
@@ -49,7 +51,8 @@ def open_film(item: Input, span: Span = WHOLE) -> Generator[Frame | Failure, Non
     from unmask.media.film import film_frames
 
     assert isinstance(content, (Path, Stream))
-    return film_frames(content if isinstance(content, Path) else content.address, span, name=item.name)
+    film = content if isinstance(content, Path) else content.address
+    return film_frames(film, span, name=item.name, max_pixels=max_pixels)
 
 
 def frames(

@@ -9,9 +9,9 @@ from unmask.media.span import WHOLE, Sieve, Span
 
 
 def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Frame | Failure, None, None]:
-    """Frames of an image sequence, and a Failure, named by its file, in the place of a picture that cannot be read.
+    """Frames of an image sequence, and a Failure, whose error names the file, in the place of one that cannot be read.
 
-    The source of every frame is the sequence's own; a picture that cannot be read keeps its place in time. A sequence
+    The source is always the sequence's own; a picture that cannot be read keeps its place in time. A sequence
     that ends before the span is a Failure too.
     """
     from unmask.media.expand import expand
@@ -27,7 +27,7 @@ def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Fr
         reached = True
         frame = open_frame(item)
         if isinstance(frame, Failure):
-            yield frame
+            yield Failure(sequence.source, frame.error, index)
         else:
             yield Frame(frame.image, sequence.source, index, float(time_s))
     if not reached and span.start_s is not None:

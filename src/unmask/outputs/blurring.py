@@ -23,8 +23,8 @@ CELLS = 6
 BRIDGE_S = 0.5
 """A film's face is blurred for this long before it is first found and after it is last found, where it was found."""
 
-PLAIN_WAITING = 32
-"""So many frames wait as they are for the faces of the frames after them; where more wait, those are compressed."""
+PLAIN_BYTES = 256 * 2**20
+"""Of frames that wait as they are for the faces of those after them: 43 of 1920 x 1080. Others are compressed."""
 
 MAX_WAITING_BYTES = 2 * 2**30
 """What waits compressed at most: half a second of some 1,000 frames a second of 1920 x 1080 pixels."""
@@ -59,7 +59,7 @@ class Blurrer:
     def __init__(self) -> None:
         self._past: deque[Reading] = deque()
         self._waiting: deque[tuple[Frame | _Packed, Reading]] = deque()
-        self._packed_bytes = 0
+        self._plain_bytes = self._packed_bytes = 0
 
     def add(self, frame: Frame, reading: Reading) -> Iterator[tuple[Frame, Reading]]:
         """Take the next frame in, and hand out those whose faces are known by now, blurred."""
@@ -69,7 +69,7 @@ class Blurrer:
             return
         if self._waiting and not reading.follows(self._waiting[-1][1]):
             yield from self.finish()
-        self._waiting.append((self._pack(frame) if len(self._waiting) >= PLAIN_WAITING else frame, reading))
+        self._waiting.append((self._kept(frame), reading))
         while _seconds(self._waiting[0][1], reading) > BRIDGE_S:
             yield self._next()
 
@@ -81,14 +81,17 @@ class Blurrer:
 
     def _next(self) -> tuple[Frame, Reading]:
         waiting, reading = self._waiting.popleft()
-        frame = self._unpack(waiting) if isinstance(waiting, _Packed) else waiting
+        frame = self._given_back(waiting)
         while self._past and _seconds(self._past[0], reading) > BRIDGE_S:
             self._past.popleft()
         near = [*self._past, reading, *(later for _, later in self._waiting if _seconds(reading, later) <= BRIDGE_S)]
         self._past.append(reading)
         return self._blurred(frame, _sightings(reading, near)), reading
 
-    def _pack(self, frame: Frame) -> _Packed:
+    def _kept(self, frame: Frame) -> Frame | _Packed:
+        if self._plain_bytes + frame.image.nbytes <= PLAIN_BYTES:
+            self._plain_bytes += frame.image.nbytes
+            return frame
         packed = _Packed.of(frame)
         self._packed_bytes += len(packed.png)
         if self._packed_bytes > MAX_WAITING_BYTES:
@@ -98,9 +101,12 @@ class Blurrer:
             )
         return packed
 
-    def _unpack(self, packed: _Packed) -> Frame:
-        self._packed_bytes -= len(packed.png)
-        return packed.frame()
+    def _given_back(self, waiting: Frame | _Packed) -> Frame:
+        if isinstance(waiting, Frame):
+            self._plain_bytes -= waiting.image.nbytes
+            return waiting
+        self._packed_bytes -= len(waiting.png)
+        return waiting.frame()
 
     def _blurred(self, frame: Frame, readings: list[Reading]) -> Frame:
         boxes = [face.box for reading in readings for face in reading.faces]

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ class FilmSection(Closing):
         with disk_errors(self._beside):
             if self._path.stat().st_size > EMBED_BYTES:
                 self._path.replace(self._beside)
-                return text(self._beside.name)
+                return text(f"./{quote(self._beside.name)}")
             data = base64.b64encode(self._path.read_bytes()).decode("ascii")
         return f"data:video/mp4;base64,{data}"
 

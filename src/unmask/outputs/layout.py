@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unmask.readings import Box
 
 
@@ -17,11 +20,10 @@ class Slot:
     width: int
     height: int
 
-    def overlap(self, x1: float, y1: float, x2: float, y2: float) -> float:
-        """Area in common with a rectangle, in square pixels."""
-        wide = min(self.x + self.width, x2) - max(self.x, x1)
-        high = min(self.y + self.height, y2) - max(self.y, y1)
-        return max(0.0, wide) * max(0.0, high)
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """``x1, y1, x2, y2``, half open."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
 
 
 def place_labels(
@@ -44,21 +46,23 @@ def place_labels(
         Between a box and its label, in pixels.
     """
     slots: dict[int, Slot] = {}
+    faces = np.array([(box.x1, box.y1, box.x2, box.y2) for box in boxes]).reshape(-1, 4)
+    labels = np.zeros((0, 4))
     for number in sorted(range(len(boxes)), key=lambda i: boxes[i].side):
-
-        def cost(ranked: tuple[int, Slot], number: int = number) -> float:
-            rank, slot = ranked
-            area = slot.width * slot.height
-            labels = sum(slot.overlap(o.x, o.y, o.x + o.width, o.y + o.height) for o in slots.values())
-            faces = sum(
-                (1.0 if i == number else 2.0) * slot.overlap(box.x1, box.y1, box.x2, box.y2)
-                for i, box in enumerate(boxes)
-            )
-            return (4.0 * labels + faces) / area + 0.02 * rank
-
-        options = _slots_around(boxes[number], sizes[number], width, height, gap)
-        slots[number] = min(enumerate(options), key=cost)[1]
+        options = list(_slots_around(boxes[number], sizes[number], width, height, gap))
+        corners = np.array([slot.corners for slot in options], dtype=np.float64)
+        covered = _overlaps(corners, faces)
+        weighed = 4 * _overlaps(corners, labels).sum(axis=1) + 2 * covered.sum(axis=1) - covered[:, number]
+        best = int((weighed / (options[0].width * options[0].height) + 0.02 * np.arange(len(options))).argmin())
+        slots[number] = options[best]
+        labels = np.vstack([labels, corners[best]])
     return [slots[number] for number in range(len(boxes))]
+
+
+def _overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Areas in common of rectangles, ``x1, y1, x2, y2`` each: ``(N, 4)`` and ``(M, 4)`` to ``(N, M)``."""
+    low, high = np.maximum(first[:, None, :2], second[:, :2]), np.minimum(first[:, None, 2:], second[:, 2:])
+    return np.asarray(np.maximum(high - low, 0).prod(axis=2))
 
 
 def _slots_around(box: Box, size: tuple[int, int], width: int, height: int, gap: int) -> Iterator[Slot]:

@@ -172,6 +172,10 @@ def _refuse_fields(fields: dict[str, str]) -> None:
         raise DataError(f"field '{key[:100]}' is not a file; write settings into the address: /v1/read?{key[:100]}=...")
 
 
+_MAX_DRAWN = 1000
+"""Faces, whose labels take the longer to place the more there are."""
+
+
 def _reading_of(field: str) -> Reading:
     """The reading in a field: alone, or as /v1/read answers with it."""
     try:
@@ -182,7 +186,10 @@ def _reading_of(field: str) -> Reading:
         if len(value["readings"]) != 1:
             raise DataError(f"the field 'reading' holds {len(value['readings'])} readings; send that of the picture")
         value = value["readings"][0]
-    return Reading.from_json(value)
+    reading = Reading.from_json(value)
+    if len(reading.faces) > _MAX_DRAWN:
+        raise DataError(f"the field 'reading' holds {len(reading.faces):,} faces; send {_MAX_DRAWN:,} or fewer")
+    return reading
 
 
 def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool) -> bytes:

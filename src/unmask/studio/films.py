@@ -23,13 +23,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from unmask import images
-from unmask.errors import InputError, UnmaskError
+from unmask.errors import InputError, LimitError, UnmaskError
+from unmask.faces.following import SEARCH_EVERY
 from unmask.media import Failure, Frame
 from unmask.media.base import FILM_SUFFIXES
 from unmask.media.writing import FilmWriter
 from unmask.outputs.blurring import Blurrer
 from unmask.outputs.drawing import draw
 from unmask.readings import Reading
+from unmask.session import FilmOptions
 from unmask.studio import schemas
 from unmask.studio.answers import FILM_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
@@ -138,11 +140,17 @@ class _Steps(Generic[Step]):
         await asyncio.shield(asyncio.to_thread(close))
 
 
+def _streamed(studio: Studio, choice: Choice, path: Path, *, search_every: int = SEARCH_EVERY) -> Read:
+    """What comes of a film. To blur faces, each frame is searched, so that none passes between two searches."""
+    film = FilmOptions(search_every=search_every, max_pixels=studio.settings.limits.max_pixels)
+    return studio.readers.reader(choice).stream(path, film=film)
+
+
 def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Generator[dict[str, Any], None, None]:
     """Readings, errors and the summary of a film, which is closed at the end."""
     summary = FilmSummary(name)
     with film, _path_of(film, name) as path:
-        for item in studio.readers.reader(choice).stream(path):
+        for item in _streamed(studio, choice, path):
             if studio.stopping.is_set():
                 yield {"event": "error", **stopping().to_json()}
                 break
@@ -174,7 +182,7 @@ def _drawing(
     with film, _path_of(film, name) as path, _path_of(target, "drawn.mp4", write=True) as out:
         try:
             with FilmWriter(out, sound=path) as writer:
-                read = studio.readers.reader(choice).stream(path)
+                read = _streamed(studio, choice, path, search_every=1 if blur else SEARCH_EVERY)
                 for number, (frame, reading) in enumerate(_blurred(read) if blur else _frames(read), 1):
                     if studio.stopping.is_set():
                         raise stopping()
@@ -218,7 +226,7 @@ def _of_film(error: UnmaskError, path: Path, name: str) -> UnmaskError:
         kind = images.picture_format(file.read(images.SIGNATURE_BYTES))
     if kind is not None:
         return InputError(f"{name}: is a picture ({kind}) and no film; send it to /v1/read or /v1/draw")
-    return InputError(str(error).replace(str(path), name))
+    return (LimitError if isinstance(error, LimitError) else InputError)(str(error).replace(str(path), name))
 
 
 @contextmanager

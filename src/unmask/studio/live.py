@@ -17,8 +17,8 @@ import json
 import math
 import struct
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -39,6 +39,7 @@ router = APIRouter()
 IDLE_S = 60.0
 """Seconds without a frame after which a session ends."""
 
+_MAX_GREETING = 32
 _HELLO_S = 10.0  # until the first message, before which a session takes no place
 
 MAX_FRAME_PIXELS = 4_000_000
@@ -53,7 +54,8 @@ async def live(socket: WebSocket, studio: Here) -> None:
     """One session."""
     await socket.accept()
     try:
-        hello = await _greeted(socket, studio)
+        with _hall(studio):
+            hello = await _greeted(socket, studio)
         async with _place(studio):
             await _session(socket, studio, hello)
     except RefusalError as problem:
@@ -64,6 +66,18 @@ async def live(socket: WebSocket, studio: Here) -> None:
         await _end(socket, {"error": f"no frame for {IDLE_S:g} s", "next": "start the camera again"}, _NORMAL)
     except WebSocketDisconnect:
         return
+
+
+@contextmanager
+def _hall(studio: Studio) -> Iterator[None]:
+    """One of those that may have shown neither settings nor key yet: what they send waits in memory."""
+    if studio.greeting >= _MAX_GREETING:
+        raise busy(f"{studio.greeting} sessions have not sent their settings yet")
+    studio.greeting += 1
+    try:
+        yield
+    finally:
+        studio.greeting -= 1
 
 
 @asynccontextmanager

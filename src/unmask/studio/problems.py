@@ -66,9 +66,16 @@ def stopping() -> RefusalError:
     return busy("the server is stopping", seconds=10)
 
 
+_LONGEST = 2000
+"""Characters of a message, which may repeat what was sent."""
+
+
 def explained(error: UnmaskError) -> dict[str, str]:
     """An error of unmask as ``error`` and ``next``: its messages end with the next step, after a semicolon."""
-    what, _, step = printable(str(error)).rpartition("; ")
+    said = str(error)
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST // 2]} … {said[-_LONGEST // 2 :]}"
+    what, _, step = printable(said).rpartition("; ")
     return {"error": what or step, "next": step if what else "check what was sent, and send it again"}
 
 

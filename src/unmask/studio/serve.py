@@ -79,6 +79,8 @@ def serve(settings: Settings, *, started: Callable[[str], None], stopping: Calla
                 access_log=False,
                 server_header=False,
                 ws_max_size=_MAX_FRAME,
+                ws_per_message_deflate=False,  # a small message could fill the memory before any key is shown
+                proxy_headers=False,  # anybody can write them, and rates and tries of keys are counted by address
                 timeout_graceful_shutdown=STOP_S,
             )
         )
@@ -95,8 +97,8 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=512)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a host that no name can be
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror or error}); choose another --port "
-            "or --host"
+            f"{settings.host}:{settings.port} cannot be listened on ({reason}); choose another --port or --host"
         ) from None

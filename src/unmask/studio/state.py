@@ -17,7 +17,8 @@ from unmask.studio.settings import Settings
 class Studio:
     """Settings, models, the queue and the counters of one server.
 
-    ``live`` is the number of live sessions; ``stopping`` is set once the server is told to stop, and ends films.
+    ``live`` is the number of live sessions, ``greeting`` that of those that have not said how to read
+    yet; ``stopping`` is set once the server is told to stop, and ends films.
 
     Raises
     ------
@@ -28,7 +29,7 @@ class Studio:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.live = 0
+        self.live = self.greeting = 0
         self.stopping = threading.Event()
         self.readers = Readers(model=settings.model, detector=settings.detector)
         self.batcher = Batcher(self.readers, limits=settings.limits, workers=settings.workers, metrics=self.metrics)

@@ -89,7 +89,7 @@ def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) ->
     axes.set_xlim(film.first_s, max(film.last_s + film.frame_s, film.first_s + 1e-3))
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1, _EVENTS], ["0", ".5", "1", "events"])
-    axes.set_title(title, fontsize=8.5)
+    axes.set_title(title, fontsize=8.5, parse_math=False)  # a name may hold dollars
 
 
 def _title(film: FilmSummary, person: Person, *, several: bool) -> str:

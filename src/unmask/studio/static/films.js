@@ -234,7 +234,8 @@ async function annotated(button) {
 }
 
 async function saveAnnotated() {
-  save(await annotated($("film-annotated")), `${stem(film.file.name)}_read.mp4`);
+  const { name } = film.file; // another film may be opened meanwhile
+  save(await annotated($("film-annotated")), `${stem(name)}_read.mp4`);
 }
 
 async function showAnnotated() {

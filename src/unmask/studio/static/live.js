@@ -45,7 +45,7 @@ export function stopLive() {
   socket.close(1000);
   $("live-video").srcObject = null;
   shown(false);
-  tell(`The camera is off. ${readings.length} readings are kept in this page until you clear them.`);
+  tell(`The camera is off. ${readings.length} readings are kept in this page until you clear them or start again.`);
 }
 
 async function start() {
