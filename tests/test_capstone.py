@@ -229,6 +229,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         (["--out", "x", "--data", "x.csv", "--weights", "none.safetensors"], 1, "--weights none.safetensors"),
         (["--check", "none"], 1, "none: cannot be opened"),
         (["--out", "none", "--publish", "docs"], 1, "cannot be opened"),
+        (["--out", ".", "--publish", "docs"], 1, "holds no report of unmask capstone"),
     ],
 )
 def test_wrong_usage(
@@ -236,6 +237,7 @@ def test_wrong_usage(
 ) -> None:
     """One line that says what is wrong, never a traceback."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     assert cli.main(["capstone", *arguments]) == code
     assert message in capsys.readouterr().err
 

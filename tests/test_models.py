@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -311,6 +312,24 @@ def test_bundled_contract(bundled: Classifier) -> None:
         bundled.logits(crops.astype(np.float32))
     with pytest.raises(DataError, match="expected crops uint8"):
         bundled.logits(crops[:, :-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"input_size": 64}, "its card says crops of 64 pixels, and the network takes 48 x 48"),
+        ({"heads": "fewer"}, "its card names 7 labels of head 'ferplus', and the network gives 8 scores"),
+    ],
+)
+def test_a_card_of_another_network_is_refused(changes: dict[str, Any], words: str) -> None:
+    """Before it reads anything."""
+    model = load_model("nano")
+    if "heads" in changes:
+        first, *rest = model.card.heads
+        fewer = dataclasses.replace(first.taxonomy, labels=first.taxonomy.labels[:-1])
+        changes = {"heads": (dataclasses.replace(first, taxonomy=fewer), *rest)}
+    with pytest.raises(ModelError, match=words):
+        Classifier(dataclasses.replace(model, card=dataclasses.replace(model.card, **changes)))
 
 
 def test_bundled_cards_say_what_they_must(bundled: Classifier) -> None:

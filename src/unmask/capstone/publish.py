@@ -51,6 +51,8 @@ def publish(source: Path, folder: Path) -> list[Path]:
         There is no report, or the disk does not take the files.
     """
     report = read_report(source)
+    if not isinstance(report, dict) or not isinstance(report.get("steps"), dict):
+        raise InputError(f"{source}: holds no report of unmask capstone; name the folder of its --out")
     written: list[Path] = []
     for name, step in report["steps"].items():
         for figure in step["figures"].values():

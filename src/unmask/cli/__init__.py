@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from unmask.cli.text import inert, tell
 from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError, suggest
-from unmask.writing import disk_errors, remedy
+from unmask.writing import disk_errors, encodable, remedy
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -96,11 +96,11 @@ def _run(given: list[str]) -> int:
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that raises InputError, in words, when it is full or closed."""
+    """Standard output that escapes what it cannot encode, and raises InputError when it is full or closed."""
 
     def write(self, text: str, /) -> int:
         with disk_errors("<stdout>"):
-            return super().write(text)
+            return super().write(encodable(text, self.encoding))
 
     def flush(self) -> None:
         with disk_errors("<stdout>"):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from unmask.cli.text import counted
+from unmask.cli.text import counted, inert
 from unmask.cli.values import whole
 
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps({"model": classifier.card.identity, "network": network, "pictures": pictures}, indent=2))
         return 0
-    print(f"{classifier.card.identity}, the network alone")
+    print(f"{inert(classifier.card.identity)}, the network alone")
     for row in network:
         at_work = f"{counted(row['threads'], 'thread')}, {row['faces_at_a_time']:2} at a time"
         print(f"  {at_work}: {row['ms_per_face']:.3f} ms a face")
@@ -84,5 +84,5 @@ def run(arguments: argparse.Namespace) -> int:
     for row in pictures:
         rate = 1000 / row["ms_per_picture"]
         speed = f"{row['ms_per_picture']:.1f} ms ({rate:.1f} a second)"
-        print(f"  {row['detector']:6} {row['picture']}: {counted(row['faces'], 'face')}, {speed}")
+        print(f"  {row['detector']:6} {inert(row['picture'])}: {counted(row['faces'], 'face')}, {speed}")
     return 0

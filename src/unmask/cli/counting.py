@@ -9,7 +9,7 @@ from unmask.readings import Reading
 class Tally:
     """Counts inputs and those that failed, wholly or from some point on.
 
-    One input may follow itself: a picture gives one item, and the numbers of a film's frames rise.
+    One input may follow itself: a picture gives one item, and the numbers of a film's frames, read or not, rise.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,17 @@ class Tally:
         if isinstance(item, Failure):
             self.failed += not self._has_failed
             self._has_failed = True
-        elif item.time_s is not None:
-            self._index = item.index
+        if (index := _index(item)) is not None:
+            self._index = index
 
     def _goes_on(self, item: Reading | Failure) -> bool:
         """Whether it comes from the film that the last item came from."""
         if item.source != self._source or self._index is None:
             return False
-        return isinstance(item, Failure) or (item.time_s is not None and item.index > self._index)
+        index = _index(item)
+        return isinstance(item, Failure) if index is None else index > self._index
+
+
+def _index(item: Reading | Failure) -> int | None:
+    """The number of a film's frame; None of a picture, or of what fails as a whole."""
+    return item.index if isinstance(item, Failure) or item.time_s is not None else None

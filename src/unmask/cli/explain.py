@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.cli.targets import check_targets
-from unmask.cli.text import aligned, names
+from unmask.cli.text import aligned, inert, names
 from unmask.cli.values import whole
 from unmask.errors import ConfigError, InputError
 
@@ -114,4 +114,4 @@ def _layers_text(network: OpenNetwork) -> str:
 
     rows = [["layer", *COLUMNS], *([layer.name, *cells(layer)] for layer in network.layers)]
     rows.append(["in all", *totals(network.layers)])
-    return "\n".join([f"{network.card.identity} ({network.engine})", *aligned(rows, left=3), "", UNSEEN])
+    return inert("\n".join([f"{network.card.identity} ({network.engine})", *aligned(rows, left=3), "", UNSEEN]))

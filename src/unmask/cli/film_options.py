@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unmask.cli.values import file_with
+from unmask.cli.values import file_with, whole
 from unmask.errors import ConfigError, UnmaskError
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ OF_FILMS = (*TIMES, "smooth", "search_every", "summary", "timeline")
 def add_film_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to the verb."""
     group = parser.add_argument_group("films", "times are seconds, or h:mm:ss; see also docs/video.md")
-    group.add_argument("--camera", type=int, metavar="N", help="read a camera, the first is 0, until Ctrl-C or --end")
+    group.add_argument(
+        "--camera", type=whole(0, 2**31 - 1), metavar="N", help="read a camera, the first is 0, until Ctrl-C or --end"
+    )
     group.add_argument("--fps", metavar="RATE", help="pictures of a SOURCE are frames of one film, so many a second")
     group.add_argument("--start", metavar="TIME", help="begin there")
     group.add_argument("--end", metavar="TIME", help="end before there")

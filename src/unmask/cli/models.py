@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+from unmask.cli.text import inert
+
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
@@ -56,7 +58,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from unmask.models.document import card_markdown
 
     card = load_model(arguments.model).card
-    print(json.dumps(card.to_json(), indent=2) if arguments.format == "json" else card_markdown(card).rstrip())
+    print(json.dumps(card.to_json(), indent=2) if arguments.format == "json" else inert(card_markdown(card).rstrip()))
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -128,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
             lost = redo(pictures, earlier, sources, film)
-        progress = stack.enter_context(Progress("frames", total if total != 1 else None))
+        progress = stack.enter_context(Progress("frames", _pictures(sources, total)))
         items = reader.stream(
             sources,
             workers=arguments.workers,
@@ -179,6 +180,15 @@ def _format(arguments: argparse.Namespace) -> str:
             "leave out --format, or name another file"
         )
     return named
+
+
+def _pictures(sources: list[Source], total: int | None) -> int | None:
+    """How many frames there will be, where all inputs are pictures; None where nobody knows, or nobody is told."""
+    from unmask.media import expand
+
+    if total is None or total == 1 or not sys.stderr.isatty():
+        return None
+    return None if any(one.moves for one in expand(sources)) else total
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:

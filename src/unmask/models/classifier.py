@@ -50,14 +50,27 @@ class Classifier:
             raise
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
             raise ModelError(f"model '{model.card.name}': ONNX Runtime refuses the network: {error}") from None
-        outputs = {output.name for output in self._session.get_outputs()}
-        missing = {head.output for head in model.card.heads} - outputs
-        inputs = [value.name for value in self._session.get_inputs()]
-        if missing or inputs != ["crops"]:
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        missing = {head.output for head in model.card.heads} - outputs.keys()
+        inputs = {value.name: value.shape for value in self._session.get_inputs()}
+        if missing or [*inputs] != ["crops"]:
             raise ModelError(
                 f"model '{model.card.name}': expected input 'crops' and outputs of the card's heads, "
-                f"got inputs {inputs} and outputs {sorted(outputs)}"
+                f"got inputs {[*inputs]} and outputs {sorted(outputs)}"
             )
+        sides = {side for side in inputs["crops"][1:] if isinstance(side, int)}
+        if sides - {model.card.input_size}:
+            raise ModelError(
+                f"model '{model.card.name}': its card says crops of {model.card.input_size} pixels, and the network "
+                f"takes {' x '.join(map(str, inputs['crops'][1:]))}; restore the files as they were saved"
+            )
+        for head in model.card.heads:
+            scores = outputs[head.output][-1]  # a word where the graph leaves it open
+            if isinstance(scores, int) and scores != len(head.taxonomy):
+                raise ModelError(
+                    f"model '{model.card.name}': its card names {len(head.taxonomy)} labels of head '{head.name}', and "
+                    f"the network gives {scores} scores; restore the files as they were saved"
+                )
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, *, threads: int = 1) -> Classifier:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from unmask.errors import ModelError, UnknownModelError, suggest
+from unmask.writing import Replacement
 
 FOLDER_VARIABLE = "UNMASK_MODELS"
 """Environment variable that names the folder of fetched files."""
@@ -175,7 +176,6 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
     ModelError
         The file cannot be downloaded or written, or what came is not the published file. Nothing is left behind.
     """
-    import tempfile
     from http.client import HTTPException  # of a connection that breaks off within a piece; it is no OSError
 
     file = _known(name)
@@ -188,22 +188,20 @@ def fetch(name: str, *, progress: Progress | None = None, opener: Opener | None 
     path = models_folder() / file.file_name
     by_hand = f"or download {file.url} by hand, put it into {path.parent} (or the folder that {FOLDER_VARIABLE} names)"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part_name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part")
+        new = Replacement(path)
     except OSError as error:
         raise ModelError(
             f"{path.parent}: cannot be written ({error.strerror}); name another folder in {FOLDER_VARIABLE}"
         ) from None
-    part = Path(part_name)
     try:
-        with open(descriptor, "wb") as target, closing((opener or _network)(file.url)) as stream:
+        with new.part.open("wb") as target, closing((opener or _network)(file.url)) as stream:
             _receive(stream, target, file, progress)
-        part.replace(path)
+        new.complete()
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"'{name}' cannot be fetched ({reason}); try again, {by_hand}") from None
     finally:
-        part.unlink(missing_ok=True)
+        new.discard()
     return path
 
 

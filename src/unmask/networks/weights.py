@@ -102,7 +102,10 @@ def find_weights(source: str | Path) -> Path:
 def _in_torch_cache(file: store.RemoteFile) -> Path | None:
     """The file in the cache of PyTorch's hub, where torchvision keeps what it downloads, if it is the right one."""
     cache = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
-    path = Path(cache, "hub", "checkpoints", file.file_name).expanduser()
+    try:
+        path = Path(cache, "hub", "checkpoints", file.file_name).expanduser()
+    except RuntimeError:  # no home folder
+        return None
     return path if store.is_published(path, file) else None
 
 
