@@ -16,7 +16,7 @@ from PIL import Image
 from unmask.cli import main
 from unmask.datasets import load_dataset
 from unmask.datasets.fetch import fetch
-from unmask.errors import ConfigError, DataError, InputError
+from unmask.errors import ConfigError, DataError, InputError, MissingExtraError
 
 PIXELS = " ".join(["7"] * 2303)
 
@@ -301,7 +301,7 @@ def test_fetch_says_what_to_do(
     """A wrong name, a missing library, a refusal: each is one error with the next step."""
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    with pytest.raises((ConfigError, InputError), match=words):
+    with pytest.raises((ConfigError, InputError, MissingExtraError), match=words):
         fetch(source, tmp_path / "out")
 
 

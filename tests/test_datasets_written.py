@@ -42,6 +42,16 @@ def test_written_and_read_again(to: str, dataset: FaceDataset) -> None:
     np.testing.assert_array_equal(dataset.images, before)
 
 
+def test_files_that_are_no_shards_of_each_other_are_not_joined(tmp_path: Path) -> None:
+    """A data set and another version of it in one folder are two."""
+    form("parquet")
+    for name in ("original", "fixed"):
+        write_dataset(ramp(4), tmp_path / "both" / f"{name}.parquet", to="parquet")
+    with pytest.raises(DataError, match=r"holds several data sets \(fixed.parquet, original.parquet\); name one"):
+        load_dataset(tmp_path / "both")
+    assert len(load_dataset(tmp_path / "both" / "fixed.parquet")) == 4
+
+
 def test_shards_of_different_classes_are_not_joined() -> None:
     """One's codes would be read as the other's labels."""
     rows = ramp(4)
@@ -256,7 +266,7 @@ def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
     own_parquet_writing.write(ramp(3), tmp_path / "one.parquet")
     table = pq.read_table(tmp_path / "one.parquet")
     empty = pa.array([{"bytes": b"", "path": None}] * 3, table.schema.field(0).type)
-    pq.write_table(table.set_column(0, table.schema.field(0), empty), tmp_path / "shards" / "part-00000a.parquet")
+    pq.write_table(table.set_column(0, table.schema.field(0), empty), tmp_path / "shards" / "part-000005.parquet")
     dataset = load_dataset(tmp_path / "shards", skip_bad=True)
     assert (len(dataset), len(dataset.left_out)) == (5, 3)
     with pytest.raises(DataError, match="no picture in 'image'"):

@@ -64,6 +64,12 @@ def by_hand() -> Answers:
     )
 
 
+def test_numbers_of_views_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another number is refused in words."""
+    assert main(["evaluate", "nano", "--data", "none.csv", "--views", "3"]) == 2
+    assert "invalid choice: '3'; " in capsys.readouterr().err
+
+
 def test_ten_views() -> None:
     """The crop, four shifted by two pixels to each corner, and the mirror image of each; the edge is repeated."""
     crop = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
@@ -397,8 +403,13 @@ def test_the_figures_of_the_card(classifier: Classifier, data_folder: Path) -> N
 
 def test_models_of_different_crops_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is known before the data is read, which would take one size for both."""
+    onnx = pytest.importorskip("onnx")
     shutil.copytree(bundled_models()["nano"], tmp_path / "wide")
     card = json.loads((tmp_path / "wide" / "model.json").read_text())
     (tmp_path / "wide" / "model.json").write_text(json.dumps({**card, "name": "wide", "input_size": 64}))
+    graph = onnx.load(tmp_path / "wide" / "model.onnx")
+    for side in graph.graph.input[0].type.tensor_type.shape.dim[1:]:
+        side.dim_value = 64
+    onnx.save(graph, tmp_path / "wide" / "model.onnx")
     assert main(["evaluate", "small", "--data", "none.csv", "--against", str(tmp_path / "wide")]) == 2
     assert re.search(r"takes crops of 48 pixels and wide@\S+ of 64; measure them one by one", capsys.readouterr().err)

@@ -403,6 +403,11 @@ def test_explanation(crop: np.ndarray, tmp_path: Path) -> None:
         *("explanation.html", "explanation.json", "face.png", "filters.png", "maps_1_relu1.png"),
         *("heat_grad-cam.png", "heat_occlusion.png"),
     }
+    for name in ("maps_2_older.png", "mine.png"):
+        (tmp_path / name).write_bytes(b"older")
+    write_explanation(tmp_path, found, source="<noise>")
+    assert not (tmp_path / "maps_2_older.png").exists()
+    (tmp_path / "mine.png").unlink()
     text = page.read_text()
     assert "&lt;noise&gt;" in text
     assert "script" not in text

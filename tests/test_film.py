@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -299,6 +300,24 @@ def test_a_duration_that_is_none(tag: bytes, tmp_path: Path) -> None:
     items = list(film_frames(path))
     assert len(items) == 10
     assert all(isinstance(item, Frame) for item in items)
+
+
+def test_pictures_that_carry_exif(tmp_path: Path) -> None:
+    """A film of JPEG pictures as cameras write them: what PyAV has no name for costs nothing."""
+    path, picture = tmp_path / "film.avi", Image.fromarray(grey_levels(1, (48, 64))[0])
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    data = io.BytesIO()
+    picture.save(data, "JPEG", exif=exif)
+    with av.open(str(path), "w") as film:
+        track: Any = film.add_stream("mjpeg", rate=25)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(5):
+            packet = av.Packet(data.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = track, number, number, Fraction(1, 25)
+            film.mux(packet)
+    items = list(film_frames(path))
+    assert [type(item) for item in items] == [Frame] * 5
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".mp4", ".avi"])

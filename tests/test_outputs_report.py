@@ -72,8 +72,8 @@ def test_the_summary_counts(tmp_path: Path) -> None:
     write_report(path, [*ITEMS, *ITEMS, (IMAGE, reading_of(IMAGE))])
     text = re.sub(r"\s+", " ", Page(path).text)
     assert "Pictures3Faces4Pictures without a face1Faces without a named expression2" in text
-    assert "happy2100 %" in text
-    assert "too small2100 %" in text
+    assert "happy250 %" in text
+    assert "too small250 %" in text
     assert "Read by the model small@1.0." in text
     assert text.index("too small2") < text.index("a.jpg")
     assert MEANING in text

@@ -664,6 +664,18 @@ def test_a_rate_for_a_film(capsys: pytest.CaptureFixture[str], landscape: Path) 
     assert "leave out --fps" in err
 
 
+def test_resuming_with_another_span(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
+    """Frames that the file holds and the span leaves out could not be found again: refused, and nothing is touched."""
+    out, drawn = tmp_path / "a.jsonl", tmp_path / "a.mp4"
+    assert run(capsys, "read", landscape, "--out", out, "--annotate", drawn)[0] == 0
+    before = [path.read_bytes() for path in (out, drawn)]
+    for option in (("--start", "0.2"), ("--end", "0.1")):
+        code, _, err = run(capsys, "read", landscape, "--out", out, "--annotate", drawn, "--resume", *option)
+        assert code == 2
+        assert "which --start or --end leaves out now; use those of the first run" in err
+    assert [path.read_bytes() for path in (out, drawn)] == before
+
+
 def test_a_camera(capsys: pytest.CaptureFixture[str], photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--camera`` reads until the camera ends, each frame at once."""
     import cv2

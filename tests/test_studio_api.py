@@ -280,6 +280,19 @@ def test_wrong_exports(client: TestClient, content: bytes, status: int) -> None:
     assert_refused(client.post("/v1/export?format=exe", json={"readings": []}), 422)
 
 
+def test_json_has_to_be_called_so(client: TestClient) -> None:
+    """What curl sends unless it is told otherwise is refused with the header that it needs."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.post("/v1/export", content=json.dumps({"readings": []}), headers=headers)
+    assert "Content-Type: application/json" in assert_refused(answer, 415)["next"]
+
+
+@pytest.mark.parametrize("address", ["/", "/healthz"])
+def test_heads(client: TestClient, address: str) -> None:
+    """Probes that ask for the head alone get it."""
+    assert client.head(address).status_code == 200
+
+
 def test_models_and_health(client: TestClient) -> None:
     """What can be chosen, as the schema says; the defaults are marked once each."""
     said = schemas.Models.model_validate_json(client.get("/v1/models").text)

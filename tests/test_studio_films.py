@@ -94,6 +94,11 @@ def test_a_film_that_is_cut_short_gives_what_it_has(client: TestClient, film: by
     assert [said[0]["event"], said[-2]["event"], said[-1]["event"]] == ["reading", "error", "summary"]
     assert "long.mkv: " in said[-2]["error"]
     assert "/" not in said[-2]["error"].replace("long.mkv", "")
+    drawn = client.post("/v1/films/annotated", files={"file": ("long.mkv", data[: len(data) // 2])})
+    assert drawn.status_code == 200
+    assert json.loads(drawn.headers["Unmask-Problem"]) == {key: said[-2][key] for key in ("error", "next")}
+    whole = client.post("/v1/films/annotated", files={"file": ("walk.mp4", film)})
+    assert "Unmask-Problem" not in whole.headers
 
 
 def test_every_frame_is_searched_for_faces_to_blur(

@@ -241,6 +241,17 @@ def test_gaps_of_a_long_course() -> None:
     assert len(courses.stretches(1, frame_s=1, points=10)) == 2
 
 
+def test_a_film_of_one_frame() -> None:
+    """What it shows has shares, and a moment that can be drawn."""
+    film = FilmSummary("clip.mp4")
+    film.add(reading(2.0, face(0.9)))
+    film.finish()
+    (person,) = film.to_json()["people"]
+    assert person["seen_s"] == 0.04
+    assert person["shares"]["happy"] == 1.0
+    assert film.frame_s == 0.04
+
+
 def test_the_timeline_is_drawn(tmp_path: Path) -> None:
     """A row for each person, a bar for an event; the same bytes for the same film; and a film without a face."""
     pytest.importorskip("matplotlib")

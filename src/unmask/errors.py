@@ -50,8 +50,10 @@ class ConfigError(UnmaskError):
 class MissingExtraError(UnmaskError):
     """An optional library is needed and not installed."""
 
-    def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"{library} is not installed; it comes with: pip install 'unmask[{extra}]'")
+    def __init__(self, library: str, extra: str | None) -> None:
+        """``extra`` is None of a library that no extra brings."""
+        brings = library if extra is None else f"'unmask[{extra}]'"
+        super().__init__(f"{library} is not installed; it comes with: pip install {brings}")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

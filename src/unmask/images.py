@@ -40,7 +40,7 @@ MAX_BYTES = 256 * 2**20
 SIGNATURE_BYTES = 32
 """So many first bytes of a file are enough to know its format."""
 
-_RAISED_BY = "in Python, raise max_pixels"
+_RAISED_BY = "in Python, read the array of unmask.images.load(path, max_pixels=...)"
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",

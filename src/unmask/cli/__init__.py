@@ -38,7 +38,9 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the nearest choice, as is done for all other names."""
         if action.choices is not None and value not in action.choices:
-            raise argparse.ArgumentError(action, f"invalid choice: '{value}'; {suggest(str(value), action.choices)}")
+            raise argparse.ArgumentError(
+                action, f"invalid choice: '{value}'; {suggest(str(value), map(str, action.choices))}"
+            )
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.publish is not None:
         return _publish(arguments.out, arguments.publish)
     if arguments.data is None:
-        raise ConfigError("name FER2013's CSV with --data FILE; unmask data fetch says where it is published")
+        raise ConfigError("name FER2013's CSV with --data FILE; docs/datasets.md says where it is published")
     if arguments.only is not None and arguments.start is not None:
         raise ConfigError("--only and --from both choose steps; leave one out")
     return _carry_out(arguments)

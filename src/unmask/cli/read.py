@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.cli.counting import Tally
     from unmask.cli.drawing import Pictures, names_one
     from unmask.cli.progress import Progress
-    from unmask.cli.resuming import earlier_of, redo
+    from unmask.cli.resuming import check_span, earlier_of, redo
     from unmask.cli.targets import check_targets
     from unmask.media import Failure, count
     from unmask.outputs import open_writer
@@ -113,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
     reader = load(arguments.model, detector=arguments.detector, head=arguments.head)
     reader.thresholds = _thresholds(reader, arguments)
     earlier = earlier_of(arguments.out, reader) if arguments.resume else None
+    if earlier is not None:
+        check_span(earlier, film)
     tally, moves, lost = Tally(), False, 0
     with ExitStack() as stack:
         stack.enter_context(_stop_on_termination())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from fractions import Fraction
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.cli.text import tell
-from unmask.errors import InputError
+from unmask.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from unmask.cli.drawing import Pictures
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from unmask.reader import Reader
     from unmask.readings import Reading
     from unmask.session import FilmOptions
+
+
+_CLOSE_S = Fraction(1, 1000)  # rows tell times to the float, spans exactly
 
 
 def earlier_of(path: Path, reader: Reader) -> EarlierRun:
@@ -36,6 +40,23 @@ def earlier_of(path: Path, reader: Reader) -> EarlierRun:
     earlier = earlier_run(path)
     earlier.check(model=reader.classifier.card.identity, labels=reader.labels)
     return earlier
+
+
+def check_span(earlier: EarlierRun, film: FilmOptions | None) -> None:
+    """Raises ConfigError where the file holds frames that this run's span leaves out: they would not be found again."""
+    span = film.span if film else None
+    if span is None or (span.start_s is None and span.end_s is None):
+        return
+    for reading in earlier.readings():
+        time_s = reading.time_s
+        if time_s is None:
+            continue
+        early = span.start_s is not None and time_s < span.start_s - _CLOSE_S
+        if early or (span.end_s is not None and time_s > span.end_s + _CLOSE_S):
+            raise ConfigError(
+                f"{earlier.path}: holds a frame of {reading.source} at {time_s:g} s, which --start or --end leaves out "
+                "now; use those of the first run, or name another output file"
+            )
 
 
 def redo(pictures: Pictures, earlier: EarlierRun, sources: Sequence[Source], film: FilmOptions | None) -> int:

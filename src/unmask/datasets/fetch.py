@@ -18,7 +18,7 @@ from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.labels import expression_of, parse_label, to_codes
 from unmask.datasets.layouts import DEFAULT_SIZE, LoadOptions
 from unmask.datasets.pictures import reduce, split_named
-from unmask.errors import ConfigError, DataError, InputError, UnmaskError
+from unmask.errors import ConfigError, DataError, InputError, MissingExtraError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS, Expression, Taxonomy
 from unmask.images import decode
 
@@ -76,9 +76,7 @@ def _library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError(
-            f"the library '{name}', which brings such data sets, is not installed: pip install {name}"
-        ) from None
+        raise MissingExtraError(name, None) from None
 
 
 def _asked(source: str, ask: Any) -> Any:

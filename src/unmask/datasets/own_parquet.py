@@ -8,6 +8,7 @@ has them). Each file's metadata names the taxonomy.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -132,7 +133,11 @@ def joined(parts: list[FaceDataset]) -> FaceDataset:
 
 def _shards(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(path.glob("*.parquet"))
+        shards = sorted(path.glob("*.parquet"))
+        series = {re.sub(r"\d+", "", shard.name) for shard in shards}
+        if len(series) > 1:
+            raise DataError(f"{path}: holds several data sets ({', '.join(shard.name for shard in shards)}); name one")
+        return shards
     return [path] if path.suffix.lower() == ".parquet" else []
 
 

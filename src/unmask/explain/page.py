@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from unmask.explain.drawing import filter_mosaic, map_mosaic, overlay
 from unmask.explain.explanation import Explanation
 from unmask.outputs.text import hundredths, percent
 from unmask.pages import Html, figure, gallery, page, paragraph, section, table
-from unmask.writing import write_whole
+from unmask.writing import disk_errors, write_whole
 
 PAGE, DATA = "explanation.html", "explanation.json"
 
@@ -30,6 +31,8 @@ _HEAT_WORDS = {
         "marks where covering the face makes the label likelier.",
     ),
 }
+
+_OURS = re.compile(r"filters|(?:maps|heat)_.+")  # pictures whose names depend on the model and on what was asked for
 
 _LEAD = (
     "What the network computes from this one face. Heat shows which pixels the answer rests on, not whether the answer "
@@ -76,7 +79,13 @@ def write_explanation(folder: Path, explanation: Explanation, *, source: str) ->
     InputError
         The disk does not take them.
     """
-    for name, pixels in pictures(explanation).items():
+    drawn = pictures(explanation)
+    if (folder / DATA).is_file():  # of an earlier explanation, perhaps of another model with other layers
+        for old in folder.glob("*.png"):
+            if _OURS.fullmatch(old.stem) and old.stem not in drawn:
+                with disk_errors(old):
+                    old.unlink()
+    for name, pixels in drawn.items():
         write_whole(folder / f"{name}.png", png(pixels))
     write_whole(folder / DATA, json.dumps({"source": source, **explanation.to_json()}, indent=2) + "\n")
     write_whole(folder / PAGE, explanation_page(explanation, source=source))

@@ -268,7 +268,10 @@ class _Converter:
 
 def _upright(pixels: NDArray[Any], picture: VideoFrame) -> NDArray[Any]:
     """Pixels as players show them: turned and mirrored, in whole quarters, as the picture's display matrix says."""
-    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside it lies something that this version of PyAV has no name for
+        return np.rot90(pixels, round(picture.rotation / 90))
     if matrix is None:
         return pixels
     # From stored to shown places: x' = a x + c y, y' = b x + d y.

@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from unmask import images
 from unmask.errors import InputError, UnmaskError
 from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Source, Stream
@@ -29,7 +31,9 @@ def open_frame(item: Input) -> Frame | Failure:
             return Frame(images.decode(content, name=item.name), item.name)
         if isinstance(content, Path):
             return Frame(images.load(content), item.name)
-        return Frame(images.as_image(content, name=item.name), item.name)
+        # An array lies in memory already, whatever its size.
+        size = content.size if isinstance(content, np.ndarray) else images.MAX_PIXELS
+        return Frame(images.as_image(content, name=item.name, max_pixels=size), item.name)
     except UnmaskError as error:
         return Failure(item.name, error)
 

@@ -193,6 +193,8 @@ def _events(film: FilmSummary) -> str:
         for person in film.people
         for event in sorted(person.events, key=lambda event: event.onset_s)
     ]
+    if not film.people:
+        return '<p class="about">No face was found.</p>\n'
     if not rows:
         return '<p class="about">No expression but neutral lasted long enough to be an event.</p>\n'
     head = ("Who", "Expression", "Onset, s", "Peak, s", "Offset, s", "Peak score")

@@ -152,11 +152,12 @@ class ReportWriter(Closing):
 
     def _counts(self) -> str:
         """The summary of all pictures."""
-        shown, withheld = self._shown.total(), self._withheld.total()
+        withheld = self._withheld.total()
+        faces = self._shown.total() + withheld
         counts = (
             *([("Films", self._films)] if self._films else []),
             ("Pictures", self._pictures),
-            ("Faces in pictures" if self._films else "Faces", shown + withheld),
+            ("Faces in pictures" if self._films else "Faces", faces),
             ("Pictures without a face", self._empty),
             ("Faces without a named expression", withheld),
             *([("Inputs not read", len(self._failures))] if self._failures else []),
@@ -164,8 +165,10 @@ class ReportWriter(Closing):
         figures = "".join(f"<div><dt>{name}</dt><dd>{count}</dd></div>" for name, count in counts)
         return (
             f'<section aria-label="Summary"><dl class="figures">{figures}</dl>\n<div class="counts">'
-            + _count_table("Expression", [(str(name), str(name), count) for name, count in self._shown.most_common()])
-            + _count_table("No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()])
+            + _count_table("Expression", [(str(name), str(name), n) for name, n in self._shown.most_common()], faces)
+            + _count_table(
+                "No expression, because", [(str(why), "none", n) for why, n in self._withheld.most_common()], faces
+            )
             + "</div></section>\n"
         )
 
@@ -228,19 +231,21 @@ def _score_cell(face: Face, label: Expression) -> str:
     return f'<td class="bar {label}{top}" style="--s:{share:.3f}">{text(hundredths(share))}</td>'
 
 
-def _count_table(heading: str, counts: Sequence[tuple[str, str, int]]) -> str:
-    """Names, the colour class of each and its count, as a table with bars; nothing where there is nothing to count."""
+def _count_table(heading: str, counts: Sequence[tuple[str, str, int]], total: int) -> str:
+    """Names, the colour class of each and its count, as a table with bars of the shares of all faces.
+
+    Nothing where there is nothing to count.
+    """
     if not counts:
         return ""
-    total = sum(count for *_, count in counts)
     lines = "".join(
         f'<tr><th scope="row"><span class="chip {colour}"></span>{text(name)}</th><td>{count}</td>'
         f'<td class="bar {colour}" style="--s:{count / total:.3f}">{text(percent(count / total))}</td></tr>\n'
         for name, colour, count in counts
     )
     return (
-        f'<table><thead><tr><th scope="col">{heading}</th><th scope="col">Faces</th><th scope="col">Share</th></tr>'
-        f"</thead><tbody>{lines}</tbody></table>"
+        f'<table><thead><tr><th scope="col">{heading}</th><th scope="col">Faces</th><th scope="col">Of all faces</th>'
+        f"</tr></thead><tbody>{lines}</tbody></table>"
     )
 
 

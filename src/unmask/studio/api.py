@@ -114,6 +114,7 @@ async def models(studio: Here) -> Response:
     return json_response({"models": studio.readers.entries(), "detectors": studio.readers.detectors()})
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Whether the server answers", responses={200: {"model": schemas.Health}})
 async def health(studio: Here) -> Response:
     """Needs no key."""

@@ -77,14 +77,14 @@ class _Application(FastAPI):
         return super().openapi()
 
 
-def _answer(_: Request, error: Exception) -> Response:
+def _answer(request: Request, error: Exception) -> Response:
     """Every refusal in the same JSON."""
     if isinstance(error, RefusalError):
         return error.response()
     if isinstance(error, UnmaskError):
         return problem_of(error).response()
     if isinstance(error, RequestValidationError):
-        return _invalid(error).response()
+        return _invalid(request, error).response()
     if isinstance(error, ClientDisconnect):  # nobody reads it, but it is counted
         return RefusalError(HTTPStatus.BAD_REQUEST, "the request ended early", "send all of it").response()
     if isinstance(error, HTTPException):
@@ -96,9 +96,16 @@ def _answer(_: Request, error: Exception) -> Response:
     ).response()
 
 
-def _invalid(error: RequestValidationError) -> RefusalError:
+def _invalid(request: Request, error: RequestValidationError) -> RefusalError:
     """The first value that is not what the OpenAPI document says."""
     first = error.errors()[0]
+    sent = request.headers.get("content-type", "")
+    if first["loc"] == ("body",) and "json" not in sent:
+        return RefusalError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is of the type '{sent[:100]}'",
+            "send Content-Type: application/json",
+        )
     is_broken = first["type"] == "json_invalid"
     where = ".".join(str(part) for part in first["loc"][1:] if not is_broken) or str(first["loc"][0])
     return RefusalError(

@@ -48,6 +48,9 @@ _CHUNK = 1 << 20
 _OPEN_FILES = Path("/proc/self/fd")
 
 Step = TypeVar("Step")
+PROBLEM = "Unmask-Problem"
+"""A header beside a drawn film that lacks something: why, and what to do, as JSON."""
+
 Read = Iterator[tuple[Frame, Reading] | Failure]
 
 
@@ -100,7 +103,8 @@ async def annotate_film(
     """Send one film as `multipart/form-data`; the answer comes when all of it is read and drawn."""
     name, upload = await film_of(request)
     drawn = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it is sent)
-    steps = _Steps(_drawing(studio, choice, name, upload.file, drawn, blur=blur))
+    problems: list[UnmaskError] = []
+    steps = _Steps(_drawing(studio, choice, name, upload.file, drawn, blur=blur, problems=problems))
     try:
         try:
             while await steps.some(1):
@@ -111,7 +115,8 @@ async def annotate_film(
     except BaseException:
         drawn.close()
         raise
-    return StreamingResponse(_chunks(drawn), media_type="video/mp4")
+    headers = {PROBLEM: json.dumps(explained(problems[0]))} if problems else {}
+    return StreamingResponse(_chunks(drawn), media_type="video/mp4", headers=headers)
 
 
 class _Steps(Generic[Step]):
@@ -176,14 +181,25 @@ async def _lines(first: dict[str, Any], events: _Steps[dict[str, Any]]) -> Async
 
 
 def _drawing(
-    studio: Studio, choice: Choice, name: str, film: IO[bytes], target: IO[bytes], *, blur: bool
+    studio: Studio,
+    choice: Choice,
+    name: str,
+    film: IO[bytes],
+    target: IO[bytes],
+    *,
+    blur: bool,
+    problems: list[UnmaskError],
 ) -> Generator[int, None, None]:
-    """Read a film and write it with its faces marked; gives the number of frames so far after each."""
+    """Read a film and write it with its faces marked; gives the number of frames so far after each.
+
+    What the film lacks, where it is damaged, is added to ``problems``.
+    """
     with film, _path_of(film, name) as path, _path_of(target, "drawn.mp4", write=True) as out:
         try:
             with FilmWriter(out, sound=path) as writer:
                 read = _streamed(studio, choice, path, search_every=1 if blur else SEARCH_EVERY)
-                for number, (frame, reading) in enumerate(_blurred(read) if blur else _frames(read), 1):
+                frames = _frames(read, problems)
+                for number, (frame, reading) in enumerate(_blurred(frames) if blur else frames, 1):
                     if studio.stopping.is_set():
                         raise stopping()
                     studio.metrics.frames.add("film")
@@ -191,12 +207,13 @@ def _drawing(
                     yield number
         except InputError as error:
             raise _of_film(error, path, name) from None
+        problems[:] = [_of_film(problem, path, name) for problem in problems]
         if not out.is_symlink():
             target.write(out.read_bytes())
 
 
-def _frames(read: Read) -> Iterator[tuple[Frame, Reading]]:
-    """The frames of a film; where it cannot be read from the start, the reason is raised."""
+def _frames(read: Read, problems: list[UnmaskError]) -> Iterator[tuple[Frame, Reading]]:
+    """The frames of a film; where it cannot be read from the start, the reason is raised, later ones are kept."""
     some = False
     for item in read:
         if not isinstance(item, Failure):
@@ -204,11 +221,13 @@ def _frames(read: Read) -> Iterator[tuple[Frame, Reading]]:
             yield item
         elif not some:
             raise item.error
+        else:
+            problems.append(item.error)
 
 
-def _blurred(read: Read) -> Iterator[tuple[Frame, Reading]]:
+def _blurred(frames: Iterator[tuple[Frame, Reading]]) -> Iterator[tuple[Frame, Reading]]:
     blurrer = Blurrer()
-    for frame, reading in _frames(read):
+    for frame, reading in frames:
         yield from blurrer.add(frame, reading)
     yield from blurrer.finish()
 

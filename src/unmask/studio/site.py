@@ -33,6 +33,7 @@ def files() -> StaticFiles:
     return _Fresh(directory=_FOLDER)
 
 
+@router.head("/")
 @router.get("/")
 async def page() -> Response:
     """The document."""

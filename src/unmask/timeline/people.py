@@ -85,6 +85,9 @@ class Person:
                     self.withheld_s[face.abstained] += seconds
 
 
+_ALONE_S = 0.04
+
+
 class FilmSummary:
     """Takes in the readings of one film, in their order, and knows at any time what its people showed.
 
@@ -116,7 +119,7 @@ class FilmSummary:
     @property
     def frame_s(self) -> float:
         """How long a frame is shown in the mean."""
-        return (self.last_s - self.first_s) / (self.frames - 1) if self.frames > 1 else 0.0
+        return (self.last_s - self.first_s) / (self.frames - 1) if self.frames > 1 else _ALONE_S
 
     def stretches(self, person: Person, *, points: int) -> list[Stretch]:
         """The parts of a person's course between the frames that miss the person, in about so many points."""
@@ -143,7 +146,12 @@ class FilmSummary:
             person.events.extend(finder.add(face, time_s, before_s=before_s))
 
     def finish(self) -> None:
-        """Count the last frame, as long as the one before it, and end the events that go on; then add no more."""
+        """Count the last frame, as long as the one before it, and end the events that go on; then add no more.
+
+        One that is alone counts for 1/25 s: how long it was shown, no reading says.
+        """
+        if self.frames == 1:
+            self._step_s = _ALONE_S
         self._release()
         self._held = None
         for person, finder in self._finders.items():

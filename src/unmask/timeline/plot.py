@@ -67,6 +67,7 @@ def timeline(films: Sequence[FilmSummary]) -> Figure:
         if not rows:
             last.text(0.5, 0.5, "no face was found", ha="center", va="center", transform=last.transAxes)
             last.set_yticks([])
+            last.set_xlim(min((film.first_s for film in films), default=0.0), max(map(_end_s, films), default=1.0))
         else:
             labels = rows[0][0].courses.labels
             handles = [*(_patch(label) for label in labels), _withheld(0, 1)]
@@ -86,10 +87,14 @@ def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) ->
         colour = rgb(event.expression)
         axes.plot([event.onset_s, event.offset_s], [_EVENTS] * 2, color=colour, linewidth=5, solid_capstyle="butt")
         axes.plot([event.peak_s], [_EVENTS], marker="|", color="black", markersize=5)
-    axes.set_xlim(film.first_s, max(film.last_s + film.frame_s, film.first_s + 1e-3))
+    axes.set_xlim(film.first_s, _end_s(film))
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1, _EVENTS], ["0", ".5", "1", "events"])
     axes.set_title(title, fontsize=8.5, parse_math=False)  # a name may hold dollars
+
+
+def _end_s(film: FilmSummary) -> float:
+    return max(film.last_s + film.frame_s, film.first_s + 1e-3)
 
 
 def _title(film: FilmSummary, person: Person, *, several: bool) -> str:

@@ -177,6 +177,8 @@ class Trainer:
             The loss is not finite, or a checkpoint cannot be written; the last good checkpoint stays. Or another
             process trains in the folder.
         """
+        if self.config.distillation.live and not (resume and self.checkpoint.exists()):
+            _ = self._teachers  # missing ones are told of before anything is written
         with alone_in(self.folder) if self.parallel.leads else nullcontext():
             return self._fit(notify, resume, min(self.config.epochs if until is None else until, self.config.epochs))
 

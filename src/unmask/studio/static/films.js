@@ -1,7 +1,7 @@
 // Films: read frame by frame, then watched with their faces, a timeline and what each person showed.
 
-import { $, make, announce, attempt, takeFiles, stem } from "./page.js";
-import { ask, exported, form, lines, save } from "./service.js";
+import { $, make, announce, attempt, complain, takeFiles, stem } from "./page.js";
+import { ask, exported, form, lines, Problem, save } from "./service.js";
 import { fitStage, hundredths, inWords, legend, mark, nameOf, percent, verdict } from "./faces.js";
 import { Course, curves, lanes } from "./timeline.js";
 import { blurred, query } from "./settings.js";
@@ -226,7 +226,13 @@ async function annotated(button) {
   button.textContent = "The server draws the film …";
   try {
     const address = `/v1/films/annotated${query(blurred() ? { blur: true } : {})}`;
-    return await (await ask(address, { method: "POST", body: form(film.file) })).blob();
+    const answer = await ask(address, { method: "POST", body: form(film.file) });
+    const problem = answer.headers.get("Unmask-Problem");
+    if (problem) {
+      const { error, next } = JSON.parse(problem);
+      complain(new Problem(error, next));
+    }
+    return await answer.blob();
   } finally {
     button.disabled = false;
     button.textContent = words;
