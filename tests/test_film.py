@@ -350,6 +350,7 @@ def test_frames_that_are_too_large(tmp_path: Path) -> None:
         (b"no film at all" * 100, "no film"),
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n", "no film"),  # a playlist reaches for nothing
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "cannot be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "is a picture (PNG) and no film; give it a picture's ending"),
     ],
 )
 def test_what_is_no_film(content: bytes | None, words: str, tmp_path: Path) -> None:

@@ -275,6 +275,8 @@ REFUSED = [
     # name, bytes, what the message must say
     ("nothing", b"", "zero bytes"),
     ("text", b"Hello, this is not a picture", "begins with b'Hello, this '"),
+    ("a film", b"\0\0\0 ftypisom" + bytes(40), "is a film and no picture; give it a film's ending, such as .mp4"),
+    ("another film", b"\x1a\x45\xdf\xa3" + bytes(40), "is a film and no picture"),
     ("web page", b"<!DOCTYPE html><html></html>", "JPEG, PNG, WebP"),
     ("text that begins as bitmaps do", b"BMW.jpg\nBMX.jpg\nand so on and so on\n", "not a picture"),
     ("signature only", b"\x89PNG\r\n\x1a\n", "damaged or incomplete PNG"),

@@ -664,6 +664,12 @@ def test_a_rate_for_a_film(capsys: pytest.CaptureFixture[str], landscape: Path) 
     assert "leave out --fps" in err
 
 
+def test_a_sequence_of_one_picture(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
+    """It is drawn as a film without sound."""
+    assert run(capsys, "read", photo, "--fps", "5", "--annotate", tmp_path / "a.mp4")[0] == 0
+    assert len(frames_of(tmp_path / "a.mp4")) == 1
+
+
 def test_resuming_with_another_span(capsys: pytest.CaptureFixture[str], landscape: Path, tmp_path: Path) -> None:
     """Frames that the file holds and the span leaves out could not be found again: refused, and nothing is touched."""
     out, drawn = tmp_path / "a.jsonl", tmp_path / "a.mp4"

@@ -42,6 +42,9 @@ SIGNATURE_BYTES = 32
 
 _RAISED_BY = "in Python, read the array of unmask.images.load(path, max_pixels=...)"
 
+_FILM = re.compile(rb".{4}ftyp(?!avi|hei|mif|msf)|\x1a\x45\xdf\xa3|RIFF.{4}AVI |FLV\x01|\0\0\x01\xba", re.DOTALL)
+"""How films begin: MP4 and MOV, Matroska and WebM, AVI, FLV, MPEG."""
+
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic",
      ".heif")
@@ -125,6 +128,8 @@ def decode(
     """
     kind = picture_format(data)
     if kind is None:
+        if _FILM.match(data):
+            raise InputError(f"{name}: is a film and no picture; give it a film's ending, such as .mp4")
         begin = f"it begins with {data[:12]!r}" if data else "it has zero bytes"
         raise InputError(
             f"{name}: not a picture that unmask reads: {begin}; expected {', '.join(_FORMATS)}. "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError
+from unmask.media.base import FILM_SUFFIXES
 from unmask.writing import disk_errors, refuse_folder, write_whole
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ class _Film:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self._sound = Path(source) if Path(source).is_file() else None
+        path = Path(source)  # of a sequence of one picture, too, which has no sound
+        self._sound = path if path.suffix.lower() in FILM_SUFFIXES and path.is_file() else None
         self._writer: Any = None
         self._section: Any = None
         self._last: Reading | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import InputError, LimitError, UnmaskError
-from unmask.images import MAX_PIXELS, Image
+from unmask.images import MAX_PIXELS, SIGNATURE_BYTES, Image, picture_format
 from unmask.media.base import Failure, Frame
 from unmask.media.clock import Clock
 from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
@@ -65,7 +65,18 @@ def film_frames(
             yield from film.frames(span)
             film.check(span)
     except UnmaskError as error:
-        yield Failure(name, error)
+        yield Failure(name, _no_film(content, name) or error)
+
+
+def _no_film(content: Path | str, name: str) -> InputError | None:
+    """The error of a picture that has a film's ending, else None."""
+    with suppress(OSError):
+        if isinstance(content, Path) and content.is_file():
+            with content.open("rb") as file:
+                kind = picture_format(file.read(SIGNATURE_BYTES))
+            if kind is not None:
+                return InputError(f"{name}: is a picture ({kind}) and no film; give it a picture's ending")
+    return None
 
 
 class _Film:
