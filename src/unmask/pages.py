@@ -101,13 +101,13 @@ def section(title: str, *parts: Html, level: int = 2, anchor: str = "") -> Html:
 def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85) -> str:
     """A picture as an address that holds the picture itself.
 
-    Pixels become PNG while small, where every pixel is to be seen, and JPEG from 128 pixels on.
+    Pixels become PNG while small, where every pixel is to be seen, and JPEG from 256 pixels on.
     """
     if isinstance(source, np.ndarray):
         from PIL import Image
 
         buffer = io.BytesIO()
-        if max(source.shape[:2]) < 128:
+        if max(source.shape[:2]) < 256:
             Image.fromarray(source).save(buffer, format="PNG", optimize=True)
         else:
             Image.fromarray(source).save(buffer, format="JPEG", quality=quality, optimize=True)
