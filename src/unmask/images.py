@@ -96,6 +96,12 @@ def picture_format(head: bytes) -> str | None:
     return None
 
 
+def file_format(path: Path) -> str | None:
+    """Name of the format of a picture file, whatever its name, or None. Raises OSError."""
+    with path.open("rb") as file:
+        return picture_format(file.read(SIGNATURE_BYTES))
+
+
 def decode(
     data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, raised_by: str | None = _RAISED_BY
 ) -> Image:

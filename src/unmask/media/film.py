@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import InputError, LimitError, UnmaskError
-from unmask.images import MAX_PIXELS, SIGNATURE_BYTES, Image, picture_format
+from unmask.images import MAX_PIXELS, Image, file_format
 from unmask.media.base import Failure, Frame
 from unmask.media.clock import Clock
 from unmask.media.container import film_errors, opened, picture_track, pyav, stamp
@@ -72,8 +72,7 @@ def _no_film(content: Path | str, name: str) -> InputError | None:
     """The error of a picture that has a film's ending, else None."""
     with suppress(OSError):
         if isinstance(content, Path) and content.is_file():
-            with content.open("rb") as file:
-                kind = picture_format(file.read(SIGNATURE_BYTES))
+            kind = file_format(content)
             if kind is not None:
                 return InputError(f"{name}: is a picture ({kind}) and no film; give it a picture's ending")
     return None

@@ -241,8 +241,7 @@ async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 def _of_film(error: UnmaskError, path: Path, name: str) -> UnmaskError:
     """An error about a temporary file, as one about the film as the client calls it."""
-    with path.open("rb") as file:
-        kind = images.picture_format(file.read(images.SIGNATURE_BYTES))
+    kind = images.file_format(path)
     if kind is not None:
         return InputError(f"{name}: is a picture ({kind}) and no film; send it to /v1/read or /v1/draw")
     return (LimitError if isinstance(error, LimitError) else InputError)(str(error).replace(str(path), name))

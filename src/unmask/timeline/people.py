@@ -85,7 +85,7 @@ class Person:
                     self.withheld_s[face.abstained] += seconds
 
 
-_ALONE_S = 0.04
+_ALONE_S = 0.04  # until a second frame tells how long the first is shown
 
 
 class FilmSummary:
@@ -109,7 +109,7 @@ class FilmSummary:
         self._people: dict[int, Person] = {}
         self._finders: dict[int, EventFinder] = {}
         self._held: Reading | None = None
-        self._step_s = 0.0
+        self._step_s = _ALONE_S
 
     @property
     def people(self) -> list[Person]:
@@ -150,8 +150,6 @@ class FilmSummary:
 
         One that is alone counts for 1/25 s: how long it was shown, no reading says.
         """
-        if self.frames == 1:
-            self._step_s = _ALONE_S
         self._release()
         self._held = None
         for person, finder in self._finders.items():
