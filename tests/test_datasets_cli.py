@@ -171,12 +171,13 @@ def test_split_and_use_it(csv_file: Path, tmp_path: Path, capsys: pytest.Capture
         (["--out", "s.json", "--folds", "3"], "--folds is for --method kfold, not for --method holdout; leave it out"),
         (["--out", "s.json", "--method", "kfold", "--fraction", "0.3"], "--fraction is for --method holdout"),
         (["--out", "s.json", "--method", "study", "--no-stratify"], "--no-stratify is for --method holdout and --meth"),
+        (["--out", "s.json", "--within", "Trainin"], "has no split 'Trainin'; did you mean 'Training'?"),
     ],
 )
 def test_split_heeds_its_options(
     csv_file: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An option of another method, or another kind of file, is wrong usage."""
+    """An option of another method, another kind of file, or a split that is not there is wrong usage."""
     assert main(["data", "split", str(csv_file), *options]) == 2
     assert words in capsys.readouterr().err
 

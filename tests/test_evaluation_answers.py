@@ -381,7 +381,7 @@ def test_command_line_prints_everything(capsys: pytest.CaptureFixture[str], nois
     error = capsys.readouterr().err
     assert "does not say whom its rows show" in error
     assert "leave one out" in error
-    assert "known: PublicTest, Training; choose one with --split" in error
+    assert "known: PublicTest, Training" in error
     assert "did you mean 'small'" in error
 
 

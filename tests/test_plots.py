@@ -84,3 +84,8 @@ def test_a_page_is_well_formed() -> None:
 def test_pictures_in_a_page(source: np.ndarray | bytes, kind: str) -> None:
     """A picture's kind is told by what it holds."""
     assert pages.data_uri(source).startswith(f"data:image/{kind};base64,")
+
+
+def test_photos_in_a_page() -> None:
+    """A photo's pixels are not looked at one by one: it is a JPEG at any size."""
+    assert pages.data_uri(np.zeros((4, 4, 3), np.uint8), photo=True).startswith("data:image/jpeg;base64,")

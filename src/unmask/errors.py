@@ -6,6 +6,7 @@
     ├── InputError             a picture, film or file that cannot be read
     │   └── LimitError         ... because it is larger than the stated limit
     ├── DataError              a data set that is not what it should be
+    │   └── UnknownSplitError  a split that none of its rows carries
     ├── ModelError             a model file that is not what it should be
     │   └── UnknownModelError  a model name that nobody registered
     ├── ConfigError            a training configuration with a wrong or unknown value
@@ -33,6 +34,10 @@ class LimitError(InputError):
 
 class DataError(UnmaskError):
     """A data set does not have the layout, values or checksum that it should have."""
+
+
+class UnknownSplitError(DataError):
+    """No row of a data set is of the split that was asked for."""
 
 
 class ModelError(UnmaskError):

@@ -98,16 +98,17 @@ def section(title: str, *parts: Html, level: int = 2, anchor: str = "") -> Html:
     return Html(f"<section{name}><h{level}>{text(title)}</h{level}>\n{''.join(parts)}</section>\n")
 
 
-def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85) -> str:
+def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85, photo: bool = False) -> str:
     """A picture as an address that holds the picture itself.
 
-    Pixels become PNG while small, where every pixel is to be seen, and JPEG from 256 pixels on.
+    Pixels become JPEG where they are a photo, which is then a tenth as long, or 256 pixels wide or high; smaller ones
+    become PNG, so that every pixel can be seen.
     """
     if isinstance(source, np.ndarray):
         from PIL import Image
 
         buffer = io.BytesIO()
-        if max(source.shape[:2]) < 256:
+        if max(source.shape[:2]) < 256 and not photo:
             Image.fromarray(source).save(buffer, format="PNG", optimize=True)
         else:
             Image.fromarray(source).save(buffer, format="JPEG", quality=quality, optimize=True)

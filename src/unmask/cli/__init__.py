@@ -12,11 +12,21 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from unmask.cli.text import inert, tell
-from unmask.errors import ConfigError, MissingExtraError, UnknownModelError, UnmaskError, suggest
+from unmask.errors import (
+    ConfigError,
+    MissingExtraError,
+    UnknownModelError,
+    UnknownSplitError,
+    UnmaskError,
+    suggest,
+)
 from unmask.writing import disk_errors, encodable, remedy
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
+
+_WRONG_USE = (ConfigError, MissingExtraError, UnknownModelError, UnknownSplitError)
+"""Errors about what was typed; all others are about what was read or written."""
 
 VERBS = ("read", "data", "study", "train", "tune", "evaluate", "explain", "models", "studio", "capstone", "benchmark")
 """Modules of this package, in the order in which the help lists them."""
@@ -66,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except UnmaskError as error:
         tell(error)
-        return WRONG_USAGE if isinstance(error, (ConfigError, MissingExtraError, UnknownModelError)) else SOME_FAILED
+        return WRONG_USAGE if isinstance(error, _WRONG_USE) else SOME_FAILED
     except KeyboardInterrupt:
         tell("interrupted; what was written is kept")
         return INTERRUPTED

@@ -99,10 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     against = [Classifier.load(model, threads=arguments.threads) for model in arguments.against or ()]
     _check_sizes([*classifiers, *against])
     dataset, code = load(arguments)
-    try:
-        dataset.split(arguments.split)
-    except DataError as error:
-        raise ConfigError(f"{error}; choose one with --split") from None
+    dataset.split(arguments.split)  # told of before a network runs
     for classifier in (*classifiers, *against):
         if classifier.card.learned_otherwise(dataset.checksum, dataset.division):
             tell(

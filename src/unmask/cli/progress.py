@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
+
+from unmask.writing import Closing
 
 _REDRAW_S = 0.1
 
 
-class Progress:
+class Progress(Closing):
     """One line that is redrawn: done, total, rate, time left, and a note.
 
     Parameters
@@ -25,14 +26,6 @@ class Progress:
         self._shown = sys.stderr.isatty()
         self._started = time.monotonic()
         self._drawn = 0.0
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.clear()
 
     def advance(self, count: int = 1, *, note: str = "") -> None:
         """Count some as done."""
@@ -50,6 +43,10 @@ class Progress:
             text += f" {self.unit}  {rate:,.1f}/s"
         sys.stderr.write(f"\r\x1b[2K{text}  {note}")
         sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away for good."""
+        self.clear()
 
     def clear(self) -> None:
         """Take the line away, so that something else can be written."""

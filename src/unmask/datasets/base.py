@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError, suggest
+from unmask.errors import DataError, UnknownSplitError, suggest
 from unmask.expressions import Taxonomy
 
 UNLABELLED = -1
@@ -143,10 +143,10 @@ class FaceDataset:
         return f"row {row}" if self.names is None else str(self.names[row])
 
     def split(self, name: str) -> FaceDataset:
-        """The rows of one split. Raises DataError when no row carries that name."""
+        """The rows of one split. Raises UnknownSplitError when no row carries that name."""
         mask = self.splits == name
         if not mask.any():
-            raise DataError(f"{self.name} has no split '{name}'; {suggest(name, set(self.splits.tolist()))}")
+            raise UnknownSplitError(f"{self.name} has no split '{name}'; {suggest(name, set(self.splits.tolist()))}")
         return self.select(mask)
 
     def copies_of(self, name: str) -> NDArray[np.bool_]:

@@ -182,12 +182,13 @@ def _failure_list(messages: Sequence[str]) -> str:
 
 def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:
     name = text(frame_name(reading))
+    marked = data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE), photo=True)
     words = ", ".join(verdict(face) for face in reading.faces)
     alt = text(f"{face_count(len(reading.faces))} marked{': ' if words else ''}{words}")
     return (
         f'<article aria-labelledby="p{number}"><h2 id="p{number}">{name}</h2>\n'
         f'<p class="about">{reading.width} x {reading.height} pixels, {face_count(len(reading.faces))}</p>\n'
-        f'<img src="{data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE))}" alt="{alt}" loading="lazy">\n'
+        f'<img src="{marked}" alt="{alt}" loading="lazy">\n'
         f"{_face_table(image, reading.faces, number) if reading.faces else ''}</article>\n"
     )
 
@@ -208,7 +209,7 @@ def _face_row(face: Face, number: int, labels: Sequence[Expression], crop: NDArr
     colour = "none" if face.expression is None else str(face.expression)
     cells = "".join(_score_cell(face, label) for label in labels)
     name = f'<th scope="row"><span class="chip {colour}"></span>{verdict(face)}</th>'
-    picture = f'<img src="{data_uri(crop)}" alt="">' if crop.size else ""
+    picture = f'<img src="{data_uri(crop, photo=True)}" alt="">' if crop.size else ""
     return f"<tr><td>{number}{picture}</td>{name}{cells}</tr>\n"
 
 

@@ -15,7 +15,6 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Annotated, Any, Generic, TypeVar
 
@@ -35,7 +34,7 @@ from unmask.session import FilmOptions
 from unmask.studio import schemas
 from unmask.studio.answers import FILM_FORM, REFUSALS
 from unmask.studio.choosing import Chosen
-from unmask.studio.problems import RefusalError, explained, stopping
+from unmask.studio.problems import RefusalError, explained, problem_of, stopping
 from unmask.studio.readers import Choice
 from unmask.studio.state import Here, Studio
 from unmask.studio.uploads import film_of
@@ -70,17 +69,13 @@ Read = Iterator[tuple[Frame, Reading] | Failure]
 async def read_film(request: Request, studio: Here, choice: Chosen) -> Response:
     """Send one film as `multipart/form-data`; people keep their numbers through it, and scores are smoothed in time.
 
-    A film that cannot be read at all is refused with 422; one that is damaged further on, or read while the server is
+    A film that cannot be read at all is refused; one that is damaged further on, or read while the server is
     told to stop, gives the frames that it has, and then an event that says why.
     """
     name, upload = await film_of(request)
     events = _Steps(_events(studio, choice, name, upload.file))
     try:
         (first,) = await events.some(1)
-        if first["event"] == "error" and studio.stopping.is_set():
-            raise stopping()
-        if first["event"] == "error":
-            raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, first["error"], first["next"])
     except BaseException:
         await events.close()
         raise
@@ -157,10 +152,10 @@ def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Gener
     with film, _path_of(film, name) as path:
         for item in _streamed(studio, choice, path):
             if studio.stopping.is_set():
-                yield {"event": "error", **stopping().to_json()}
+                yield _error_event(stopping(), summary)
                 break
             if isinstance(item, Failure):
-                yield {"event": "error", **explained(_of_film(item.error, path, name))}
+                yield _error_event(problem_of(_of_film(item.error, path, name)), summary)
                 continue
             studio.metrics.frames.add("film")
             reading = dataclasses.replace(item[1], source=name)
@@ -168,6 +163,13 @@ def _events(studio: Studio, choice: Choice, name: str, film: IO[bytes]) -> Gener
             yield {"event": "reading", "reading": reading.to_json()}
         summary.finish()
         yield {"event": "summary", "summary": summary.to_json()}
+
+
+def _error_event(refusal: RefusalError, summary: FilmSummary) -> dict[str, Any]:
+    """What cuts a film short, as an event; raised as a refusal while nothing of the film has been sent."""
+    if not summary.frames:
+        raise refusal
+    return {"event": "error", **refusal.to_json()}
 
 
 async def _lines(first: dict[str, Any], events: _Steps[dict[str, Any]]) -> AsyncIterator[str]:
