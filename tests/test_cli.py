@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import unmask.__main__
 from unmask.cli import build_parser, main
@@ -268,6 +268,19 @@ def test_annotated_pictures(capsys: pytest.CaptureFixture[str], photo: Path, fol
     code, _, err = run(capsys, "read", str(folder), "--annotate", str(target))
     assert code == 2
     assert "name a folder" in err
+
+
+@pytest.mark.parametrize("name", ["drawn.png", "drawn.jpg"])
+def test_annotated_pictures_keep_their_colours(
+    capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path, name: str
+) -> None:
+    """What says which colours the pixels mean goes with them."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with Image.open(photo) as original:
+        original.save(tmp_path / "photo.jpg", icc_profile=profile)
+    assert run(capsys, "read", str(tmp_path / "photo.jpg"), "--annotate", str(tmp_path / name))[0] == 0
+    with Image.open(tmp_path / name) as drawn:
+        assert drawn.info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("inside", ["", "sub"])

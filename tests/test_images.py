@@ -625,3 +625,28 @@ def test_importing_loads_neither_pillow_nor_opencv() -> None:
     code = "import sys, unmask.images, unmask.media; print(sorted({'PIL', 'cv2'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def profile(colours: bytes) -> bytes:
+    """The head of an ICC profile of such colours, and so much of it as is looked at."""
+    return bytes(16) + colours.ljust(4) + bytes(108)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF"])
+def test_colour_profiles(kind: str, tmp_path: Path) -> None:
+    """Of RGB colours, in any format; that of other colours says nothing about the pixels that are loaded."""
+    path = tmp_path / "picture"
+    for space, known in ((b"RGB", True), (b"GRAY", False), (b"CMYK", False)):
+        path.write_bytes(encode(Pillow.fromarray(RGB), kind, icc_profile=profile(space)))
+        assert images.colour_profile(path) == (profile(space) if known else None)
+    path.write_bytes(encode(Pillow.fromarray(RGB), kind))
+    assert images.colour_profile(path) is None
+
+
+def test_what_has_no_colour_profile(tmp_path: Path) -> None:
+    """Neither a damaged file, nor one of another kind, nor none."""
+    whole = encode(Pillow.fromarray(RGB), "PNG", icc_profile=profile(b"RGB"))
+    for number, content in enumerate((whole[:60], b"text", b"")):
+        (tmp_path / str(number)).write_bytes(content)
+        assert images.colour_profile(tmp_path / str(number)) is None
+    assert images.colour_profile(tmp_path) is images.colour_profile("<bytes 1>") is images.colour_profile("a\0") is None

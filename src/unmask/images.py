@@ -78,6 +78,7 @@ _TURNS = {
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 274, 322, 323  # tags of EXIF and TIFF
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
+_PROFILE_SPACE = slice(16, 20)  # where an ICC profile says of which colours it is (ICC.1:2022, table 17)
 _GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 _REFUSED_MODES = {
     "F": "floating-point samples, of which black and white are not known",
@@ -201,6 +202,24 @@ def load(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         raise InputError(f"{path}: cannot be read ({error}); check the path and the disk") from error
     return decode(data, name=str(path), max_pixels=max_pixels)
+
+
+def colour_profile(path: str | Path) -> bytes | None:
+    """The ICC profile of a picture file's RGB colours, which :func:`load` leaves as they are; None without one.
+
+    A picture that is made of the loaded one looks like it only with the same profile. Never raises.
+    """
+    try:
+        path = Path(path)
+        kind = file_format(path)
+        if kind is None:
+            return None
+        with _quiet_pillow(), path.open("rb") as file, _reader(kind, str(path))(file) as picture:
+            profile = picture.info.get("icc_profile")
+    except Exception:  # as in decode; a picture whose profile cannot be read has none
+        return None
+    # Of grey and CMYK pictures the profile says nothing about RGB.
+    return profile if isinstance(profile, bytes) and profile[_PROFILE_SPACE] == b"RGB " else None
 
 
 def as_image(array: Any, *, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image:

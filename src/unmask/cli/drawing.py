@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import ConfigError
+from unmask.images import colour_profile
 from unmask.media.base import FILM_SUFFIXES
 from unmask.writing import disk_errors, refuse_folder, write_whole
 
@@ -150,7 +151,8 @@ class Pictures:
         if self._annotate and reading.source not in self._passed:
             from unmask.outputs.drawing import save_annotated
 
-            save_annotated(frame.image, reading, self._target(reading.source, ".png"))
+            target, profile = self._target(reading.source, ".png"), colour_profile(reading.source)
+            save_annotated(frame.image, reading, target, profile=profile)
         if self._page:
             self._page.add(frame.image, reading)
 

@@ -89,8 +89,13 @@ def annotated_format(path: Path) -> str:
     return _FORMATS[suffix]
 
 
-def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path) -> None:
+def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path, *, profile: bytes | None = None) -> None:
     """Write :func:`draw`'s picture as JPEG or PNG, by the suffix of ``path``.
+
+    Parameters
+    ----------
+    profile
+        ICC profile of the picture's colours: see :func:`unmask.images.colour_profile`.
 
     Raises
     ------
@@ -106,7 +111,7 @@ def save_annotated(image: NDArray[np.uint8], reading: Reading, path: Path) -> No
     kind = annotated_format(path)
     with disk_errors(path):
         # Full colour resolution: JPEG's usual halving smears thin coloured lines.
-        Image.fromarray(draw(image, reading)).save(path, format=kind, quality=92, subsampling=0)
+        Image.fromarray(draw(image, reading)).save(path, format=kind, quality=92, subsampling=0, icc_profile=profile)
 
 
 def _scaled(box: Box, scale: float) -> Box:
