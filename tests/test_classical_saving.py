@@ -24,9 +24,11 @@ from unmask.classical.gradients import Hog
 from unmask.classical.pixels import Pixels
 from unmask.classical.saving import can_be_saved, save_model, to_onnx
 from unmask.cli import main
-from unmask.errors import ModelError
+from unmask.errors import DataError, ModelError
+from unmask.explain.heat import grad_cam
+from unmask.explain.onnx_network import OnnxNetwork
 from unmask.expressions import FER2013
-from unmask.models import Classifier, load_model
+from unmask.models import Classifier, Head, ModelCard, ModelFile, load_model
 
 
 def run(content: bytes, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -97,6 +99,32 @@ def test_a_model_without_layers_is_measured_all_the_same(tmp_path: Path) -> None
     data = write_csv(dataset, tmp_path / "bars.csv")
     assert main(["evaluate", str(folder), "--data", str(data), "--out", str(tmp_path / "page")]) == 0
     assert "There are no class activation maps" in (tmp_path / "page" / "evaluation.html").read_text()
+
+
+def opened(kind: str, **options: Any) -> OnnxNetwork:
+    """A ridge classifier of a feature, looked into."""
+    dataset = bars()
+    feature = feature_named(kind, **options).fit(dataset.images)
+    classifier = build_classifier("ridge").fit(feature.transform(dataset.images), dataset.labels)
+    content, parameters = to_onnx(feature, classifier, FER2013)
+    card = ModelCard("c", "1", (Head("fer2013", FER2013),), 48, parameters, macs=0, licence="", code_version="")
+    return OnnxNetwork(ModelFile(card, content))
+
+
+def test_heat_of_a_model_of_features_lies_where_its_maps_do() -> None:
+    """A graph that puts channels last has no maps from there on: heat over half a face stays on that half."""
+    network, crop = opened("hog"), np.full((48, 48), 128, np.uint8)
+    crop[:, :20] = faces(1)[0][:, :20]
+    heat = grad_cam(network, crop, network.card.head())
+    assert heat.max() > 0
+    assert heat[:, :, 28:].sum() < 0.05 * heat.sum()
+
+
+def test_an_answer_without_gradients_is_told() -> None:
+    """Which word is nearest does not change with a little; an empty map would say that nothing spoke for the answer."""
+    network = opened("visual_words")
+    with pytest.raises(DataError, match="no gradients to show; use --methods occlusion"):
+        grad_cam(network, faces(1)[0], network.card.head())
 
 
 def test_a_saved_model_reads_like_any_other(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_clean_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     data = str(write_csv(make_bars(), tmp_path / "data.csv"))
     out = ["--no-cache", "--out", str(tmp_path / "out")]
     assert main(["data", "clean", data, "--model", "small", "--most", "0", *out]) == 2
-    assert main(["data", "clean", data, "--model", "small", "--split", "Trainin", *out]) == 1
+    assert main(["data", "clean", data, "--model", "small", "--split", "Trainin", *out]) == 2
     assert main(["data", "clean", "none.csv", "--model", "smal", *out]) == 2
     error = capsys.readouterr().err
     assert "did you mean 'Training'" in error

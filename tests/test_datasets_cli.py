@@ -17,6 +17,7 @@ from unmask.cli import main
 from unmask.datasets import load_dataset
 from unmask.datasets.fetch import fetch
 from unmask.errors import ConfigError, DataError, InputError, MissingExtraError
+from unmask.expressions import FERPLUS
 
 PIXELS = " ".join(["7"] * 2303)
 
@@ -265,6 +266,14 @@ def test_fetch_labels_in_words(tmp_path: Path) -> None:
     ]
     dataset = load_dataset(fetch("hf:someone/faces", tmp_path / "out", library=library(Words(cells))))
     assert [str(dataset.taxonomy.labels[code]) for code in dataset.labels] == ["happy", "contempt", "happy"]
+
+    numbers = [{**cell, "label": number} for number, cell in enumerate(cells)]
+    with pytest.raises(DataError, match=r"label '1' is a number; say which taxonomy .*--taxonomy"):
+        fetch("hf:someone/faces", tmp_path / "numbers", library=library(Words(numbers[1:])))
+    dataset = load_dataset(
+        fetch("hf:someone/faces", tmp_path / "numbers", library=library(Words(numbers)), taxonomy=FERPLUS)
+    )
+    assert [str(dataset.taxonomy.labels[code]) for code in dataset.labels] == ["neutral", "happy", "angry"]
 
     class Broken(Words):
         def __iter__(self) -> Any:

@@ -25,6 +25,7 @@ from unmask.datasets import (
     register_layout,
 )
 from unmask.datasets.export import write_dataset
+from unmask.datasets.ferplus import COLUMNS, read_votes
 from unmask.errors import ConfigError, DataError, InputError, UnmaskError
 from unmask.expressions import FER2013, FERPLUS
 from unmask.images import PICTURE_SUFFIXES
@@ -369,6 +370,25 @@ def test_rafdb_line_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "basic/EmoLabel/list_patition_label.txt").write_text("train_00001.jpg 8\n")
     with pytest.raises(DataError, match=r"list_patition_label\.txt: line 1: expected a file name and a code 1 to 7"):
         load_dataset(tmp_path)
+
+
+def test_lists_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As Windows' programs write them."""
+    make_rafdb(tmp_path)
+    listed = tmp_path / "basic/EmoLabel/list_patition_label.txt"
+    listed.write_text(listed.read_text(), encoding="utf-8-sig")
+    assert len(load_dataset(tmp_path)) == 2
+    votes = tmp_path / "votes.csv"
+    votes.write_text(",".join(["Usage", "Image name", *COLUMNS]) + "\nTraining,a.png" + ",1" * 10 + "\n", "utf-8-sig")
+    assert read_votes(votes)[0].tolist() == ["Training"]
+
+
+def test_folders_of_fer2013s_splits(tmp_path: Path) -> None:
+    """Their names are those of the data set, however they are spelt."""
+    for split in ("training", "publictest", "PrivateTest"):
+        picture(tmp_path / f"set/{split}/happy/a.png")
+        picture(tmp_path / f"set/{split}/sad/b.png", 20)
+    assert set(load_dataset(tmp_path / "set").splits.tolist()) == {"Training", "PublicTest", "PrivateTest"}
 
 
 def test_a_folder_that_is_no_class(tmp_path: Path) -> None:

@@ -271,3 +271,29 @@ def test_parquet_groups_of_damaged_rows_alone(tmp_path: Path) -> None:
     assert (len(dataset), len(dataset.left_out)) == (5, 3)
     with pytest.raises(DataError, match="no picture in 'image'"):
         load_dataset(tmp_path / "shards")
+
+
+@pytest.mark.parametrize(("column", "value", "words"), [("label", 3, "'3' is no label"), ("split", None, "split None")])
+def test_parquet_cells_of_another_kind(tmp_path: Path, column: str, value: object, words: str) -> None:
+    """A label that is a number and a split that is none are bad rows, and no split of the name None."""
+    form("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own_parquet_writing.write(ramp(3), tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    place = table.schema.get_field_index(column)
+    cells = [*table[column].to_pylist()[:2], value] if value is None else [value] * 3
+    pq.write_table(table.set_column(place, column, pa.array(cells)), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=words):
+        load_dataset(tmp_path / "a.parquet")
+
+
+def test_file_names_that_are_no_text(tmp_path: Path) -> None:
+    """They are written to Parquet with escapes, as they are everywhere else."""
+    form("parquet")
+    named = dataclasses.replace(ramp(2), names=np.array(["\udcff.png", "b.png"]))
+    own_parquet_writing.write(named, tmp_path / "a.parquet")
+    names = load_dataset(tmp_path / "a.parquet").names
+    assert names is not None
+    assert names.tolist() == ["\\udcff.png", "b.png"]

@@ -14,6 +14,7 @@ from unmask.evaluation import rates
 from unmask.evaluation.comparison import compare, mcnemar
 from unmask.evaluation.curves import reliability, risk_coverage
 from unmask.evaluation.intervals import bootstrap
+from unmask.evaluation.words import comparison_sentence
 
 
 def two_class(confidence: list[float]) -> np.ndarray:
@@ -140,6 +141,15 @@ def test_interval_of_the_difference() -> None:
     # 2,000 draws leave about 0.0007 of uncertainty in each bound; three of them.
     assert interval.low == pytest.approx(0.03 - error, abs=0.0021)
     assert interval.high == pytest.approx(0.03 + error, abs=0.0021)
+
+
+@pytest.mark.parametrize("second", [np.ones(5, bool), np.zeros(5, bool)])
+def test_rows_that_are_all_alike_give_no_bounds(second: np.ndarray) -> None:
+    """Every draw gives the same difference, which is no certainty."""
+    found = compare(np.ones(5, bool), second)
+    assert not found.difference.is_known
+    assert found.to_json()["interval"] is None
+    assert "(-); each alone right" in comparison_sentence(found)
 
 
 def test_comparison_needs_the_same_rows() -> None:

@@ -285,7 +285,9 @@ def test_a_film_with_damaged_pictures(codec: str, tmp_path: Path) -> None:
 def test_real_films_are_whole(start: str | None, data_folder: Path) -> None:
     """None of the development films is told damaged, from wherever it is read."""
     span = Span(start_s=None if start is None else Fraction(start))
-    for film in sorted((data_folder / "videos").glob("*.mp4")):
+    films = sorted((data_folder / "videos").glob("*.mp4"))
+    assert films
+    for film in films:
         assert not any(isinstance(item, Failure) for item in film_frames(film, span)), film
 
 

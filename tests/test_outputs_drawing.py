@@ -160,7 +160,7 @@ def test_any_faces_can_be_drawn(found: list[Face], source: str, height: int, wid
 )
 def test_labels_stay_inside(found: list[Box], sizes: list[tuple[int, int]]) -> None:
     """Wherever the faces are."""
-    for slot, size in zip(place_labels(found, sizes[: len(found)], 300, 200, 2), sizes, strict=False):
+    for slot, size in zip(place_labels(found, sizes[: len(found)], 300, 200, 2), sizes[: len(found)], strict=True):
         assert (slot.width, slot.height) == size
         assert 0 <= slot.x <= 300 - slot.width
         assert 0 <= slot.y <= 200 - slot.height

@@ -20,8 +20,8 @@ from unmask.errors import ConfigError, DataError, InputError
 from unmask.expressions import FER2013, FERPLUS, Expression
 from unmask.outputs import Format, format_names, format_of, open_writer, register_format
 from unmask.outputs.csv_file import CsvWriter
-from unmask.outputs.text import hundredths
 from unmask.readings import Abstention, Box, Face, Landmarks, Quality, Reading, normalised_scores
+from unmask.writing import hundredths
 
 LABELS = FERPLUS.labels
 SCORES = normalised_scores(LABELS, [0.02, 0.9, 0.02, 0.02, 0.01, 0.01, 0.01, 0.01])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 
@@ -36,6 +37,29 @@ def test_confusion_shows_counts_and_totals() -> None:
     drawn = plots.to_svg(plots.confusion(np.array([[30, 12], [7, 1]]), ["happy", "sad"])).decode()
     for shown in ("30", "12", "42", "37", "13", "71%"):
         assert re.search(rf">{shown}<", drawn), shown
+
+
+@pytest.mark.parametrize("name", ["faces $5_$10", "$x", "脸"])
+def test_any_name_stands_in_a_plot(name: str, recwarn: pytest.WarningsRecorder) -> None:
+    """Dollars begin no formula, and letters that the font lacks are no matter for the user."""
+    for figure in (
+        plots.confusion(np.eye(2, dtype=int), ["happy", "sad"], title=name),
+        plots.bars([name, "b"], {name: [1, 2]}, title=name, y=name),
+        plots.lines({name: ([1], [2])}, title=name, x=name),
+        plots.image_grid([np.eye(4)], captions=[name], rows=[name], title=name),
+    ):
+        assert name in plots.to_svg(figure).decode()
+    assert not recwarn.list
+
+
+def test_bars_that_are_not_there() -> None:
+    """NaN is a value that nobody measured, and not 0."""
+    drawn = plots.to_svg(plots.bars(["x", "y"], {"a": [0.25, math.nan], "b": [0.5, 0.75]}, digits=2)).decode()
+    assert [value for value in ("0.25", "0.50", "0.75", "0.00", "nan") if f">{value}<" in drawn] == [
+        "0.25",
+        "0.50",
+        "0.75",
+    ]
 
 
 def test_everything_on_a_page_is_escaped() -> None:

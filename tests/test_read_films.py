@@ -657,6 +657,16 @@ def test_an_image_sequence(capsys: pytest.CaptureFixture[str], photo: Path, tmp_
     assert {reading.source for reading in read} == {str(tmp_path / "*.png")}
 
 
+@pytest.mark.parametrize("name", ["nothing", "empty", "*.png"])
+def test_a_sequence_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """It is missing, and not too short for --start."""
+    (tmp_path / "empty").mkdir()
+    code, out, err = run(capsys, "read", tmp_path / name, "--fps", "25", "--start", "5", "--format", "jsonl")
+    assert (code, out) == (1, "")
+    assert "choose an earlier --start" not in err
+    assert re.search("no such file|no pictures|no file", err)
+
+
 def test_a_rate_for_a_film(capsys: pytest.CaptureFixture[str], landscape: Path) -> None:
     """A film has its own."""
     code, out, err = run(capsys, "read", landscape, "--fps", "10", "--format", "jsonl")

@@ -188,3 +188,4 @@ def test_quality_without_landmarks() -> None:
     """The angles may be unknown, and stay so in JSON."""
     quality = Quality(20.0, 0.1)
     assert Quality.from_json(quality.to_json()) == quality
+    assert Quality.from_json({**quality.to_json(), "occlusion": 0.1}) == quality  # written by a newer version

@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,20 @@ from data_sets import write_csv
 from tiny_faces import bars, faces
 
 from unmask import cli, plots
-from unmask.classical import cells, pictures, run
+from unmask.classical import cells, pictures, results, run
 from unmask.classical.cells import balanced_draw, learned_bytes
 from unmask.classical.classifiers import build_classifier, classifier_names
 from unmask.classical.gabor import Gabor
 from unmask.classical.pixels import Eigenfaces
 from unmask.classical.plan import Plan, load_plan
 from unmask.classical.report import draw_figures, study_page
-from unmask.classical.results import collect, to_csv
+from unmask.classical.results import collect, commit, to_csv, whole_fit_s
 from unmask.classical.run import Cell, Study
 from unmask.classical.statistics import above_chance, compare, corrected_t_test, holm, in_words, within_noise
 from unmask.classical.words import VisualWords
 from unmask.datasets import FaceDataset
 from unmask.errors import ConfigError, DataError, InputError
+from unmask.expressions import FER2013
 from unmask.models import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -429,6 +432,34 @@ def test_pictures_that_crops_do_not_suit_are_told(dataset: FaceDataset) -> None:
     assert any("Histograms of oriented gradients': cell = 6" in line for line in told)
 
 
+@pytest.mark.parametrize(("side", "rows"), [(48, 1), (12, 400)])
+def test_pictures_of_few_or_small_crops(side: int, rows: int) -> None:
+    """No more eigenfaces are asked for than there are; what else does not suit is told."""
+    images = np.random.default_rng(0).integers(0, 256, (rows, side, side), dtype=np.uint8)
+    splits = np.array(["Training"] * rows)
+    few = FaceDataset("few", images, np.arange(rows) % 7, FER2013, splits, "0" * 64)
+    told: list[str] = []
+    drawn = draw_figures(few, images[:1], with_faces=False, left_out=told.append)
+    assert len(drawn) + len(told) == 9
+    assert drawn
+
+
+def test_times_of_both_protocols_are_of_the_same_work() -> None:
+    """Feature, search and fit: the table for programs and the page say the same."""
+    assert whole_fit_s({"feature_s": 4.0, "search_s": 390.0, "fit_s": 10.0}) == 404
+
+
+def test_a_cell_that_was_not_run_has_no_bar() -> None:
+    """It is not a bar of height 0."""
+    cells = [
+        {"feature": feature, "classifier": classifier, "accuracy": accuracy, "std": 0.01}
+        for feature, classifier, accuracy in (("pixels", "svc", 0.25), ("hog", "svc", 0.5), ("hog", "forest", 0.75))
+    ]
+    drawn = plots.to_svg(pictures.accuracy_bars({"cells": cells, "chance": 1 / 7})).decode()
+    assert ">0.75<" in drawn
+    assert ">0.00<" not in drawn
+
+
 @pytest.mark.slow
 def test_pictures() -> None:
     """Every picture is drawn, and the same twice."""
@@ -451,3 +482,19 @@ def test_pictures() -> None:
         first = plots.to_svg(make())
         assert b"<svg" in first
     assert plots.to_svg(drawn[3]()) == plots.to_svg(drawn[3]())
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_is_that_of_this_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed inside somebody else's repository, the code has no commit; only its own checkout tells one."""
+    package = tmp_path / ".venv" / "unmask"
+    package.mkdir(parents=True)
+    (package / "results.py").write_text("")
+    (tmp_path / "theirs.py").write_text("")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "theirs.py"], ["commit", "-qm", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(results, "__file__", str(package / "results.py"))
+    assert commit() is None
+    subprocess.run([*git, "add", "-f", str(package / "results.py")], check=True)
+    assert commit() is not None

@@ -186,7 +186,7 @@ def test_checkpoint_on_a_full_disk(bars: FaceDataset, tmp_path: Path, monkeypatc
 
 def test_resume_keeps_the_memory_format(bars: FaceDataset, tmp_path: Path) -> None:
     """With channels last too, where moments lie in memory as the weights do, a resumed run ends as an unbroken one."""
-    wide = {"widths": [4, 8], "blocks": [1, 1]}
+    wide = {"widths": [16, 16], "blocks": [1, 1]}
     config = dataclasses.replace(TINY, epochs=2, precision="bf16", memory_format="channels_last", arguments=wide)
     whole = Trainer(config, bars, tmp_path / "whole")
     whole.fit()

@@ -440,12 +440,17 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
         assert resolve_precision("auto", CPU) == expected
     assert resolve_precision("bf16", CPU) == "bf16"
-    assert memory_format("auto", "fp32", CPU) is torch.contiguous_format
-    assert memory_format("auto", "bf16", CPU) is torch.channels_last
-    assert memory_format("auto", "fp32", torch.device("cuda")) is torch.channels_last
-    assert memory_format("contiguous", "bf16", CPU) is torch.contiguous_format
+    wide, narrow = (build_network("resnet", heads={"ferplus": 8}, widths=[w, 16], blocks=[1, 1]) for w in (16, 8))
+    assert memory_format("auto", "fp32", CPU, wide) is torch.contiguous_format
+    assert memory_format("auto", "bf16", CPU, wide) is torch.channels_last
+    assert memory_format("auto", "fp32", torch.device("cuda"), wide) is torch.channels_last
+    assert memory_format("contiguous", "bf16", CPU, wide) is torch.contiguous_format
     with pytest.raises(ConfigError, match="not for fp32 on a CPU"):
-        memory_format("channels_last", "fp32", CPU)
+        memory_format("channels_last", "fp32", CPU, wide)
+    assert memory_format("auto", "bf16", CPU, narrow) is torch.contiguous_format
+    assert memory_format("auto", "bf16", torch.device("cuda"), narrow) is torch.channels_last
+    with pytest.raises(ConfigError, match="crashes on a CPU with strided 1x1 convolutions"):
+        memory_format("channels_last", "bf16", CPU, narrow)
     with pytest.raises(ConfigError, match="not for a CPU"):
         resolve_precision("fp16", CPU)
 

@@ -58,7 +58,9 @@ class Taxonomy:
         try:
             return self.labels.index(Expression(label))
         except ValueError:
-            raise DataError(f"'{label}' is no label of taxonomy '{self.name}'; {suggest(label, self.labels)}") from None
+            raise DataError(
+                f"'{label}' is no label of taxonomy '{self.name}'; {suggest(str(label), self.labels)}"
+            ) from None
 
 
 FER2013 = Taxonomy(

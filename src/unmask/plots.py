@@ -7,6 +7,8 @@ the same data. Backgrounds are white, so that a plot reads on light and dark pag
 from __future__ import annotations
 
 import io
+import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import MissingExtraError
+from unmask.expressions import Expression
 from unmask.palette import COLOURS
+from unmask.writing import hundredths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +39,7 @@ _STYLE = {
     "figure.facecolor": "white",
     "legend.frameon": False,
     "svg.hashsalt": "unmask",
+    "text.parse_math": False,  # names of data sets and people may hold dollars
     "svg.fonttype": "none",
 }
 
@@ -115,7 +120,7 @@ def bars(
     groups
         Names along the axis. Names of expressions, in a plot of one series, get their own colours.
     series
-        A value for each group, by the name of the series.
+        A value for each group, by the name of the series; NaN where there is none.
     errors
         Half the length of each bar's whisker.
     reference
@@ -139,7 +144,12 @@ def bars(
                 yerr=None if errors is None else errors[name],
                 error_kw={"elinewidth": 1, "capsize": 2},
             )
-            axes.bar_label(drawn, labels=[f"{value:,.{digits}f}" for value in values], padding=2, fontsize=7.5)
+            axes.bar_label(
+                drawn,
+                labels=["" if math.isnan(value) else f"{value:,.{digits}f}" for value in values],
+                padding=2,
+                fontsize=7.5,
+            )
         if reference is not None:
             axes.axhline(reference[0], color="#767676", linewidth=1, linestyle="--")
             axes.annotate(reference[1], (1, reference[0]), xycoords=("axes fraction", "data"), ha="right", va="bottom")
@@ -163,7 +173,7 @@ def confusion(matrix: NDArray[np.integer], labels: Sequence[str], *, title: str 
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{share:.0%}",
+                f"{count:,}\n{hundredths(share)}%",
                 ha="center",
                 va="center",
                 color="white" if share > 0.5 else "black",
@@ -238,7 +248,7 @@ def _show(axes: Any, image: NDArray[Any], *, signed: bool) -> None:
 
 def rgb(name: str) -> tuple[float, float, float]:
     """The colour of an expression, as matplotlib takes it."""
-    red, green, blue = next(colour for label, colour in COLOURS.items() if label == name)
+    red, green, blue = COLOURS[Expression(name)]
     return red / 255, green / 255, blue / 255
 
 
@@ -249,7 +259,8 @@ def _cycle() -> Iterator[str]:
 
 def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    with style():
+    with style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a name in another script
         figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
 

@@ -170,8 +170,9 @@ class Quality:
     @classmethod
     def from_json(cls, value: Any) -> Quality:
         try:
-            return cls(**value)
-        except TypeError:
+            angles = {name: value.get(name) for name in ("yaw", "pitch", "roll")}
+            return cls(size=value["size"], sharpness=value["sharpness"], **angles)
+        except (AttributeError, KeyError, TypeError):
             raise DataError(f"quality: expected size, sharpness, yaw, pitch and roll, got {short(value)}") from None
 
 

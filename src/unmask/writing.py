@@ -42,6 +42,21 @@ def encodable(text: str, encoding: str = "utf-8") -> str:
     return text
 
 
+def hundredths(share: float, places: int = 0) -> str:
+    """A share in percent, without the sign; only what is 100 stands as 100: ``0.914`` is ``91``, ``0.9992`` is ``>99``.
+
+    ``places`` behind the point.
+    """
+    shown = f"{100 * share:.{places}f}"
+    # A share that is a sum may miss 1 by what floats cannot hold.
+    return f">{100 - 10**-places:.{places}f}" if float(shown) == 100 and share < 1 - 1e-6 else shown
+
+
+def percent(share: float, places: int = 0) -> str:
+    """:func:`hundredths` with the sign: ``0.914`` is ``91 %``."""
+    return f"{hundredths(share, places)} %"
+
+
 class Closing(ABC):
     """A context manager that closes itself, also after an error or an interruption."""
 

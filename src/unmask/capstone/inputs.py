@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unmask.errors import InputError, UnmaskError
+from unmask.errors import InputError, ModelError
+from unmask.models import store
 
 VGG19_HINT = "unmask models fetch vgg19-imagenet, or name a file with --weights"
 MOBILENET_HINT = "unmask models fetch mobilenet_v2-imagenet, or name a file with --imagenet"
@@ -62,9 +63,10 @@ class Inputs:
             return given
         from unmask.networks.weights import find_weights
 
+        store.find(published[name])  # raises ModelError of a damaged file, which is not to be passed over
         try:
             return find_weights(published[name])
-        except UnmaskError:
+        except ModelError:
             return None
 
     def checksum(self, name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from unmask.capstone.measured import FACES_IN_CELL
 from unmask.pages import Html, data_uri, text
+from unmask.writing import hundredths
 
 FACE = 48
 """CSS pixels of a face in a cell's panel."""
@@ -39,8 +40,8 @@ def matrix(
         cells = ""
         for column, count in enumerate(counts):
             share = count / total if total else 0.0
-            said = f"{label}, read as {labels[column]}: {count:,}, {share:.0%} of its row"
-            shown = f"{count:,}<small>{share:.0%}</small>"
+            said = f"{label}, read as {labels[column]}: {count:,}, {hundredths(share)}% of its row"
+            shown = f"{count:,}<small>{hundredths(share)}%</small>"
             kind = "dark" if share > 0.85 else ""  # below, dark ink reads better on the blue
             if sprites is not None:
                 number = row * len(labels) + column

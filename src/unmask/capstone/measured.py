@@ -15,6 +15,7 @@ from unmask.evaluation.answers import Answers
 from unmask.evaluation.figures import confusion_plot, reliability_plot
 from unmask.evaluation.losses import TopLoss
 from unmask.evaluation.measure import Evaluation, measure
+from unmask.evaluation.page import PLOTS
 from unmask.explain.drawing import overlay
 
 FACES_IN_CELL = 6
@@ -43,13 +44,13 @@ def record(context: Context, result: Result, name: str, answers: Answers, *, mod
         result,
         f"{name}_confusion",
         confusion_plot(evaluation),
-        "Rows are the labels, columns the answers; each cell has the count and its share of the row.",
+        PLOTS["confusion"],
     )
     context.draw(
         result,
         f"{name}_reliability",
         reliability_plot(evaluation),
-        "Bars that end on the dashed line are answers that are as often right as they are sure.",
+        PLOTS["reliability"],
     )
     context.keep(
         result,

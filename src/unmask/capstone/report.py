@@ -28,10 +28,10 @@ from unmask.capstone.rows import (
     ours_in_words,
     protocol_in_words,
 )
-from unmask.capstone.sections import Kept, classical, data, future, inside, own, per_cent, saving, suspects, vgg19
+from unmask.capstone.sections import Kept, classical, data, future, inside, own, saving, suspects, vgg19
 from unmask.datasets import FaceDataset
 from unmask.pages import Html, paragraph, section, text
-from unmask.writing import write_whole
+from unmask.writing import percent, write_whole
 
 PAGE, DATA = "report.html", "report.json"
 LARGEST = 15 * 2**20
@@ -152,8 +152,8 @@ def _summary(report: Mapping[str, Any]) -> Html:
     for key, name in networks.items():
         row = rows[key]
         if row["ours"] is not None:
-            study = f" (the study {per_cent(row['study'], 0)})" if row["study"] else ""
-            shown.append((f"{name}{study}", per_cent(row["ours"])))
+            study = f" (the study {percent(row['study'])})" if row["study"] else ""
+            shown.append((f"{name}{study}", percent(row["ours"], 1)))
     counts = {verdict: sum(row["verdict"] == verdict for row in report["rows"]) for verdict in (SAME, NOISE, DIFFERS)}
     shown += [
         ("rows the same or within noise", str(counts[SAME] + counts[NOISE])),

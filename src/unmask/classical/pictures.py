@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -172,8 +173,8 @@ def accuracy_bars(table: Mapping[str, Any]) -> Figure:
     errors: dict[str, list[float]] = {}
     for classifier in classifiers:
         cells = [found.get((feature, classifier)) for feature in features]
-        values[classifier] = [cell["accuracy"] if cell else 0.0 for cell in cells]
-        errors[classifier] = [cell["std"] if cell else 0.0 for cell in cells]
+        values[classifier] = [cell["accuracy"] if cell else math.nan for cell in cells]
+        errors[classifier] = [cell["std"] if cell else math.nan for cell in cells]
     width = max(6.0, 0.55 * len(features) * len(classifiers) + 1)
     return plots.bars(
         [feature.replace("_", "\n") for feature in features],

@@ -43,11 +43,11 @@ class Eigenfaces(ImageFeature):
         from sklearn.decomposition import PCA
 
         pixels = images.reshape(len(images), -1).astype(np.float32)
-        most = min(pixels.shape)
+        most = min(pixels.shape) if len(pixels) > 1 else 0  # one image differs from no other
         if not 1 <= self.components <= most:
             raise ConfigError(
                 f"components = {self.components}: expected 1 to {most}, as {len(images)} images of "
-                f"{pixels.shape[1]} pixels give no more"
+                f"{pixels.shape[1]} pixels give no more; ask for fewer, or learn from more images"
             )
         many = len(pixels) >= pixels.shape[1]
         pca = PCA(self.components, svd_solver="covariance_eigh" if many else "full").fit(pixels)

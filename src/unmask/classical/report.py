@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from unmask.classical import pictures
 from unmask.classical.base import Images
 from unmask.classical.gabor import Gabor
 from unmask.classical.pixels import Eigenfaces
+from unmask.classical.results import whole_fit_s
 from unmask.classical.statistics import LEVEL
 from unmask.classical.words import VisualWords
 from unmask.datasets import FaceDataset
@@ -101,7 +103,7 @@ def _full_parts(table: Mapping[str, Any]) -> list[pages.Html]:
             f"{cell['macro_f1']:.3f}",
             f"{cell['ece']:.3f}",
             f"{cell['dimensions']:,}",
-            f"{cell['feature_s'] + cell['search_s'] + cell['fit_s']:,.0f}",
+            f"{whole_fit_s(cell):,.0f}",
             f"{cell['predict_us']:,.0f}",
             f"{cell['bytes'] / 1e6:,.1f}",
         ]
@@ -142,7 +144,11 @@ def draw_figures(
     """
     training = dataset.split("Training")
     some = training.images[:6000]
-    faces = Eigenfaces(components=min(300, len(some) - 1)).fit(some)
+
+    @cache
+    def eigenfaces() -> Eigenfaces:
+        return Eigenfaces(components=max(1, min(300, len(some) - 1, some[0].size))).fit(some)
+
     shown, captions = example, [""]
     if with_faces:
         codes = [int((training.labels == code).argmax()) for code in range(len(dataset.taxonomy))]
@@ -154,9 +160,9 @@ def draw_figures(
     drawings: dict[str, Callable[[], Figure]] = {
         "Local binary patterns before and after": lambda: pictures.lbp_before_after(shown, captions),
         "Histogram of uniform patterns of one face": lambda: pictures.lbp_histogram(example[0]),
-        "Mean face and eigenfaces": lambda: pictures.eigenfaces(faces),
-        "Explained variance": lambda: pictures.explained_variance(faces),
-        "Reconstructions from a few components": lambda: pictures.reconstructions(faces, shown[:3]),
+        "Mean face and eigenfaces": lambda: pictures.eigenfaces(eigenfaces()),
+        "Explained variance": lambda: pictures.explained_variance(eigenfaces()),
+        "Reconstructions from a few components": lambda: pictures.reconstructions(eigenfaces(), shown[:3]),
         "Histograms of oriented gradients": lambda: pictures.hog_glyphs(example[0]),
         "Gabor filters": lambda: pictures.gabor_filters(Gabor().fit(some[:1])),
         "Gabor answers": lambda: pictures.gabor_answers(Gabor().fit(some[:1]), example[0]),

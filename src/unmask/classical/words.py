@@ -148,6 +148,11 @@ class VisualWords(ImageFeature):
                 sizes.append(np.einsum("iy,jx->ijyx", near, near).reshape(count**2, -1))
             levels.append(np.hstack(sizes))
         weights = np.vstack(levels)
+        if not weights.any(axis=1).all():
+            raise ConfigError(
+                f"pyramid = {list(self.pyramid)}: on crops of {self.side_} pixels some cells hold no point; take fewer "
+                "cells, or larger crops"
+            )
         return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def nearness(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:

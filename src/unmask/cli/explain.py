@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise ConfigError(f"--layers prints the table alone; leave out it, or --{option.replace('_', '-')}")
     from unmask.explain import explain, open_network
     from unmask.explain.page import file_names, write_explanation
-    from unmask.outputs.text import percent
+    from unmask.writing import percent
 
     network = open_network(arguments.model, engine=arguments.engine)
     if arguments.layers:

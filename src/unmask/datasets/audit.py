@@ -83,13 +83,20 @@ def audit(dataset: FaceDataset, *, near: bool = True) -> Audit:
     ----------
     near
         Search for near copies too, which takes time with the square of the number of pictures.
+
+    Raises
+    ------
+    DataError
+        The data set has no rows.
     """
+    if not len(dataset):
+        raise DataError(f"{dataset.name}: no rows, so nothing to audit")
     groups, splits = dataset.groups, dataset.splits
     _, first = np.unique(groups, return_index=True)
     earlier = np.zeros(len(dataset), dtype=bool)
     earlier[first] = True
     flat = dataset.images.reshape(len(dataset), -1)
-    blank = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1)) if flat.size else np.empty(0, dtype=np.int64)
+    blank = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1))
     order = ordered_splits(splits)
     pairs = correlations = near_across = None
     if near:

@@ -21,6 +21,7 @@ from unmask.errors import DataError, InputError
 from unmask.writing import write_whole
 
 KEEP, DROP = "keep", "drop"
+_DOUBT_DIGITS = 4
 """Decisions besides a label's name; an empty one keeps the row too."""
 
 
@@ -120,9 +121,9 @@ def suspects(dataset: FaceDataset, rows: NDArray[np.int64], probs: NDArray[np.fl
             picture=_letters(dataset, int(rows[place])),
             label=str(names[labels[place]]),
             suggested=str(names[others[place]]),
-            doubt=round(float(doubt[place]), 4),
+            doubt=round(float(doubt[place]), _DOUBT_DIGITS),
         )
-        for place in order[doubt[order] > 0].tolist()
+        for place in order[doubt[order].round(_DOUBT_DIGITS) > 0].tolist()
     ]
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
 def read_votes(path: str | Path) -> tuple[NDArray[np.str_], NDArray[np.uint8]]:
     """Read ``fer2013new.csv``: the split name ``(N,)`` and the votes ``(N, 10)`` of each row, in the file's order."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             header, *rows = csv.reader(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror}); check the path") from None

@@ -29,7 +29,14 @@ _PART_ROWS = 1024
 _IMAGE_COLUMNS, _LABEL_COLUMNS = ("image", "img", "pixels"), ("label", "labels", "expression", "emotion")
 
 
-def fetch(source: str, out: str | Path | None = None, *, library: Any = None, size: int = DEFAULT_SIZE) -> Path:
+def fetch(
+    source: str,
+    out: str | Path | None = None,
+    *,
+    library: Any = None,
+    size: int = DEFAULT_SIZE,
+    taxonomy: Taxonomy | None = None,
+) -> Path:
     """Bring a data set to this machine.
 
     Parameters
@@ -43,6 +50,8 @@ def fetch(source: str, out: str | Path | None = None, *, library: Any = None, si
         The module to use instead of ``datasets`` or ``kagglehub``.
     size
         Side in pixels to which pictures of ``hf:`` are brought.
+    taxonomy
+        What labels of ``hf:`` that are numbers without names mean.
 
     Returns
     -------
@@ -68,7 +77,7 @@ def fetch(source: str, out: str | Path | None = None, *, library: Any = None, si
         raise ConfigError(f"{source}: name a folder to write to (--out)")
     library = library or _library("datasets")
     parts = _asked(source, lambda: library.load_dataset(name))
-    _asked(source, lambda: own_parquet_writing.write(_converted(source, parts, library, size), Path(out)))
+    _asked(source, lambda: own_parquet_writing.write(_converted(source, parts, library, size, taxonomy), Path(out)))
     return Path(out)
 
 
@@ -92,24 +101,26 @@ def _asked(source: str, ask: Any) -> Any:
         ) from error
 
 
-def _converted(source: str, parts: Any, library: Any, size: int) -> Iterator[FaceDataset]:
+def _converted(source: str, parts: Any, library: Any, size: int, taxonomy: Taxonomy | None) -> Iterator[FaceDataset]:
     """All splits, piece by piece, in the one form."""
     if not hasattr(parts, "items"):
         raise DataError(f"{source}: expected splits by name, got {type(parts).__name__}")
     names = {split: _columns(source, part) for split, part in parts.items()}
-    taxonomy = _taxonomy(source, parts, names)
+    taxonomy_of_all = taxonomy or _taxonomy(source, parts, names)
     for split, part in parts.items():
         image, label, labels = names[split]
         undecoded = part.cast_column(image, library.Image(decode=False))
         rows: list[tuple[np.ndarray, Expression | None]] = []
         for number, row in enumerate(undecoded):
             where = f"{source}, {split}, row {number}"
-            rows.append((_pixels(row[image], where, size), _label(row[label] if label else None, labels, where)))
+            rows.append(
+                (_pixels(row[image], where, size), _label(row[label] if label else None, labels, where, taxonomy))
+            )
             if len(rows) == _PART_ROWS:
-                yield _dataset(source, split, rows, taxonomy)
+                yield _dataset(source, split, rows, taxonomy_of_all)
                 rows = []
         if rows:
-            yield _dataset(source, split, rows, taxonomy)
+            yield _dataset(source, split, rows, taxonomy_of_all)
 
 
 def _columns(source: str, part: Any) -> _Columns:
@@ -144,7 +155,9 @@ def _pixels(cell: Any, where: str, size: int) -> np.ndarray:
     return reduce(decode(data, name=where), size)
 
 
-def _label(cell: Any, labels: list[Expression | None] | None, where: str) -> Expression | None:
+def _label(
+    cell: Any, labels: list[Expression | None] | None, where: str, taxonomy: Taxonomy | None = None
+) -> Expression | None:
     if cell is None or cell == UNLABELLED:
         return None
     if labels is not None and isinstance(cell, int):
@@ -152,7 +165,7 @@ def _label(cell: Any, labels: list[Expression | None] | None, where: str) -> Exp
             raise DataError(f"{where}: label {cell}, expected 0 to {len(labels) - 1}")
         return labels[cell]
     try:
-        return parse_label(str(cell), None)
+        return parse_label(str(cell), taxonomy)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
 

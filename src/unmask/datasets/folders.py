@@ -15,7 +15,6 @@ from unmask.errors import DataError, InputError
 from unmask.images import PICTURE_SUFFIXES
 
 _CLASSES = {*WORDS, *NO_LABEL} - {""}
-_SPLITS = {*SPLIT_WORDS, "publictest", "privatetest"}
 
 
 def sniff(path: Path) -> bool:
@@ -58,7 +57,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
 def _class_folders(path: Path) -> Iterator[tuple[str, Path]]:
     """Split and folder of everything that may be a class."""
     for folder in _folders(path):
-        if folder.name.lower() in _SPLITS:
+        if folder.name.lower() in SPLIT_WORDS:
             for inner in _folders(folder):
                 yield split_named(folder.name), inner
         else:

@@ -187,6 +187,8 @@ def _dataset(
         try:
             images.append(_image(row, options.size))
             label = UNLABELLED if row["label"] is None else taxonomy.code(row["label"])
+            if not isinstance(row["split"], str):
+                raise DataError(f"split {row['split']!r}; expected a name")
             votes = parse_votes(row["votes"] or []) if "votes" in about["columns"] else None
         except UnmaskError as error:
             del images[len(kept) :]

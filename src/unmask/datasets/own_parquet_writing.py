@@ -16,7 +16,7 @@ from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.own_folder import png
 from unmask.errors import DataError, InputError, MissingExtraError
 from unmask.expressions import Taxonomy
-from unmask.writing import disk_errors, replacing
+from unmask.writing import disk_errors, encodable, replacing
 
 FORMAT = 1
 KEY = b"unmask"
@@ -129,7 +129,7 @@ def _schema(kind: _Kind, made_from: str) -> Any:
 def _table(dataset: FaceDataset, kind: _Kind) -> Any:
     import pyarrow as pa
 
-    paths = [None] * len(dataset) if dataset.names is None else dataset.names.tolist()
+    paths = [None] * len(dataset) if dataset.names is None else [encodable(name) for name in dataset.names.tolist()]
     columns: dict[str, list[Any]] = {
         "image": [{"bytes": png(image), "path": path} for image, path in zip(dataset.images, paths, strict=True)],
         "label": [None if code == UNLABELLED else str(kind.taxonomy.labels[code]) for code in dataset.labels.tolist()],

@@ -26,6 +26,8 @@ SPLIT_WORDS = {
     "validation": "Validation",
     "test": "Test",
     "testing": "Test",
+    "publictest": "PublicTest",
+    "privatetest": "PrivateTest",
 }
 """Splits as other people's folders and tables name them, in lower case."""
 

@@ -45,7 +45,7 @@ def load(path: Path, options: LoadOptions) -> FaceDataset:
         raise InputError(f"{root}: no folder of faces; expected {' or '.join('/'.join(parts) for parts in _FOLDERS)}")
     rows, left_out = [], []
     try:
-        lines = list_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = list_file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise InputError(f"{list_file}: cannot be read ({error.strerror}); check the file") from None
     for number, line in enumerate(lines, start=1):

@@ -263,5 +263,4 @@ def answer(
 
 
 def _learned_split(card: ModelCard, dataset: FaceDataset) -> str:
-    named = str(card.training.get("split", TRAINING)).partition(",")[0]
-    return named if (dataset.splits == named).any() else TRAINING
+    return card.learned_split if (dataset.splits == card.learned_split).any() else TRAINING

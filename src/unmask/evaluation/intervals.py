@@ -51,8 +51,6 @@ def bootstrap(
 ) -> list[Interval]:
     """Percentile intervals of a figure, or of each of its components.
 
-    Rows that were all answered alike give the same figure in every draw, which is no certainty: there are no bounds.
-
     Parameters
     ----------
     confusion
@@ -74,14 +72,14 @@ def bootstrap(
     drawn = generator.multinomial(rows, confusion.ravel() / rows, size=draws).reshape(draws, *confusion.shape)
     values = np.atleast_2d(np.asarray(figure(drawn.astype(np.float64))).T)  # (components, draws)
     truth = np.atleast_1d(figure(confusion.astype(np.float64)))
-    found = [interval(float(value), row) for value, row in zip(truth, values, strict=True)]
-    return [one if one.low < one.high else Interval(one.value, math.nan, math.nan) for one in found]
+    return [interval(float(value), row) for value, row in zip(truth, values, strict=True)]
 
 
 def interval(value: float, draws: NDArray[np.float64]) -> Interval:
-    """A figure with the bounds of its draws ``(draws,)``, those apart in which it is not defined."""
+    """A figure with the bounds of its draws ``(draws,)``, those apart in which it is not defined.
+
+    Rows that are all alike give the same figure in every draw, which is no certainty: there are no bounds.
+    """
     defined = draws[~np.isnan(draws)]
-    if not len(defined):
-        return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high))
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(defined) else (math.nan, math.nan)
+    return Interval(value, float(low), float(high)) if low < high else Interval(value, math.nan, math.nan)

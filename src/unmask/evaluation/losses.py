@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.evaluation.answers import Answers
+from unmask.evaluation.metrics import log_losses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,7 @@ class TopLoss:
 def top_losses(answers: Answers, count: int = 24) -> list[TopLoss]:
     """The rows with the highest loss, the worst first; rows of the same loss in their order."""
     truth = answers.probs[np.arange(len(answers)), answers.labels]
-    losses = -np.log(np.maximum(truth, 1e-12))
+    losses = log_losses(truth)
     labels, predicted = answers.taxonomy.labels, answers.predicted
     return [
         TopLoss(

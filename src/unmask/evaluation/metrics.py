@@ -29,6 +29,11 @@ def most_confused(confusion: NDArray[np.int64], taxonomy: Taxonomy, *, at_least:
     return sorted(pairs, key=lambda pair: -pair["count"])
 
 
+def log_losses(truth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Loss of each row, from the probability ``(N,)`` that its label was given; of a probability of 0 it is finite."""
+    return np.asarray(-np.log(np.maximum(truth, 1e-12)), dtype=np.float64)
+
+
 def evaluate_probs(probs: NDArray[np.floating], labels: NDArray[np.int64], taxonomy: Taxonomy) -> dict[str, Any]:
     """All figures of one evaluation, ready for JSON.
 
@@ -63,7 +68,7 @@ def evaluate_probs(probs: NDArray[np.floating], labels: NDArray[np.int64], taxon
         "ece": bins.error,
         "ece_by_chance": bins.error_by_chance,
         "brier": float(((probs - one_hot) ** 2).sum(axis=1).mean()),
-        "nll": float(-np.log(np.maximum(truth, 1e-12)).mean()),
+        "nll": float(log_losses(truth).mean()),
         "aurc": risk_coverage(probs, labels).area,
         "n": len(labels),
         "per_class": {

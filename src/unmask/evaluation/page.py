@@ -17,7 +17,7 @@ from unmask.evaluation.losses import TopLoss
 from unmask.evaluation.measure import Evaluation
 from unmask.evaluation.words import CORRUPTION_HEAD, GROUP_HEAD, comparison_sentence, corruption_rows, group_rows
 from unmask.pages import Html, figure, gallery, page, paragraph, section, table
-from unmask.writing import write_whole
+from unmask.writing import hundredths, write_whole
 
 PAGE, DATA = "evaluation.html", "figures.json"
 
@@ -33,11 +33,12 @@ WHOLE = {
 }
 """Figures of a whole split: key in the JSON, and name for people."""
 
-_PLOTS = {
+PLOTS = {
     "confusion": "Rows are the labels, columns the answers; each cell has the count and its share of the row.",
     "reliability": "Bars that end on the dashed line are answers that are as often right as they are sure.",
     "risk_coverage": "When the least sure answers are withheld, fewer of the rest are wrong.",
 }
+"""What to see on each plot, by its name."""
 
 MANY_GROUPS = 50
 """A page shows so many groups at most, the worst read first; figures.json has all."""
@@ -91,14 +92,14 @@ def evaluation_page(
     answers = evaluation.answers
     parts = [
         section("Figures", _whole_table(evaluation)),
-        section("Confusion matrix", figure(drawn["confusion"], alt="confusion matrix", caption=_PLOTS["confusion"])),
+        section("Confusion matrix", figure(drawn["confusion"], alt="confusion matrix", caption=PLOTS["confusion"])),
         section("Most confused", _confused_table(evaluation)),
         section("Classes", _class_table(evaluation)),
         section(
             "How far the scores can be trusted",
             *[
-                figure(drawn[name], alt=name.replace("_", " "), caption=_PLOTS[name])
-                for name in _PLOTS
+                figure(drawn[name], alt=name.replace("_", " "), caption=PLOTS[name])
+                for name in PLOTS
                 if name != "confusion"
             ],
         ),
@@ -155,7 +156,7 @@ def _confused_table(evaluation: Evaluation) -> Html:
         [
             f"{pair['actual']}, read as {pair['predicted']}",
             f"{pair['count']:,}",
-            f"{pair['count'] / totals[pair['actual']]:.0%}",
+            f"{hundredths(pair['count'] / totals[pair['actual']])}%",
         ]
         for pair in evaluation.figures["most_confused"]
     ]
@@ -175,7 +176,8 @@ def _loss_parts(losses: Sequence[TopLoss], heat: Sequence[NDArray[np.uint8]] | N
     items = [
         (
             picture,
-            f"row {loss.row:,}: {loss.actual}, answered {loss.predicted} {loss.confidence:.0%}; loss {loss.loss:.1f}",
+            f"row {loss.row:,}: {loss.actual}, answered {loss.predicted} {hundredths(loss.confidence)}%; "
+            f"loss {loss.loss:.1f}",
         )
         for picture, loss in zip(pictures, losses, strict=True)
     ]

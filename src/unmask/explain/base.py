@@ -30,13 +30,15 @@ class Layer:
     kind
         What it does, for example ``conv 3x3 / 2``.
     shape
-        Of its output for one face: ``(C, H, W)``, or ``(C,)``.
+        Of its output for one face: ``(C, H, W)``, or ``(C,)``; in another order where ``ordered`` is false.
     parameters
         Learned numbers.
     macs
         Multiply-adds for one face.
     unseen
         Parameters that never meet anything but padding, so that no face can change what they do.
+    ordered
+        Whether an output of three dimensions has channels, height and width in this order.
     """
 
     name: str
@@ -45,11 +47,12 @@ class Layer:
     parameters: int = 0
     macs: int = 0
     unseen: int = 0
+    ordered: bool = True
 
     @property
     def is_map(self) -> bool:
-        """Whether its output has height and width."""
-        return len(self.shape) == 3
+        """Whether its output is of channels, each with height and width."""
+        return len(self.shape) == 3 and self.ordered
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -64,10 +64,20 @@ def grad_cam(network: OpenNetwork, crop: Crop, head: Head, *, block: str | None 
     Returns
     -------
     In logits for each place of the map, drawn out to the crop's size.
+
+    Raises
+    ------
+    DataError
+        There is no map, or none of its channels changes the answer by a gradient, as where words or trees are chosen.
     """
     name = heat_block(network.layers) if block is None else block
     maps = network.maps(crop, [name])[name]
     weights = network.channel_gradients(crop, name, head)
+    if not weights.any():
+        raise DataError(
+            f"no small change of layer '{name}' changes the answer to this face, so it has no gradients to show; use "
+            "--methods occlusion"
+        )
     heat = np.maximum(np.einsum("kc,chw->khw", weights, maps), 0)
     size = crop.shape[::-1]
     return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in heat]).astype(np.float64)

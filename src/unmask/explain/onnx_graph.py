@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,11 +49,35 @@ def layer_table(model: onnx.ModelProto) -> tuple[Layer, ...]:
     nodes = [node for node in crop_nodes(model) if node.op_type not in _ROUNDING]
     # What comes before the first weight only makes the crop ready, and is one layer.
     ready = max(0, next((n for n, node in enumerate(nodes) if node.op_type in _WEIGHTED), 0) - 1)
+    turned = _turned(nodes[ready + 1 :], sizes)
     layers = [
-        Layer(value_name(node), _kind(node, fixed), sizes[node.output[0]][1:], **_costs(node, sizes, fixed))
+        Layer(
+            value_name(node),
+            _kind(node, fixed),
+            sizes[node.output[0]][1:],
+            **_costs(node, sizes, fixed),
+            ordered=node.output[0] not in turned,
+        )
         for node in nodes[ready:]
     ]
     return (replace(layers[0], kind="crop made ready"), *layers[1:]) if ready else tuple(layers)
+
+
+def _turned(nodes: Sequence[onnx.NodeProto], sizes: Mapping[str, tuple[int, ...]]) -> set[str]:
+    """Values whose axes do not stand in a graph's usual order: batch, channels, height, width.
+
+    A graph of hand-made features puts channels last somewhere; a network that does may put them back.
+    """
+    usual = [0, 1, 2, 3]
+    order: dict[str, list[int]] = {}
+    for node in nodes:
+        before = next((order[value] for value in node.input if value in order), usual)
+        after = before
+        if node.op_type == "Transpose" and len(sizes[node.output[0]]) == len(usual):
+            after = [before[axis] for axis in _attributes(node).get("perm", usual[::-1])]
+        if after != usual:
+            order |= dict.fromkeys(node.output, after)
+    return set(order)
 
 
 def value_name(node: onnx.NodeProto) -> str:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from unmask.explain.base import Layer
 from unmask.explain.drawing import filter_mosaic, map_mosaic, overlay
 from unmask.explain.explanation import Explanation
-from unmask.outputs.text import hundredths, percent
 from unmask.pages import Html, figure, gallery, page, paragraph, section, table
-from unmask.writing import disk_errors, write_whole
+from unmask.writing import disk_errors, hundredths, percent, write_whole
 
 PAGE, DATA = "explanation.html", "explanation.json"
 

@@ -154,15 +154,15 @@ def _steps(network: nn.Module, watch: Watch = lambda step, value: None) -> Itera
 def _layer(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Tensor, *, run: int, is_block: bool) -> Layer:
     shape = tuple(output.shape[1:])
     # Learned numbers count once, however often a module runs.
-    parameters = sum(p.numel() for p in module.parameters(recurse=False)) if run == 1 else 0
+    own = list(module.parameters(recurse=False)) if run == 1 else []
     layer = Layer(
         name=name if run == 1 else f"{name}:{run}",
         kind=f"end of {type(module).__name__}" if is_block else _kind(module),
         shape=shape,
-        parameters=parameters,
+        parameters=sum(p.numel() for p in own),
     )
     if isinstance(module, nn.Conv2d):
-        return replace(layer, macs=_conv_macs(module, shape), unseen=_conv_unseen(module, inputs[0]))
+        return replace(layer, macs=_conv_macs(module, shape), unseen=_conv_unseen(module, inputs[0]) if own else 0)
     if isinstance(module, nn.Linear):
         return replace(layer, macs=module.weight.numel())
     return layer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 
+from unmask.errors import UnmaskError
 from unmask.media.base import Failure, Frame, ImageSequence
 from unmask.media.span import WHOLE, Sieve, Span
 
@@ -19,6 +21,11 @@ def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Fr
 
     sieve, reached, time_s = Sieve(span), False, None
     for index, item in enumerate(expand(sequence.source)):
+        if isinstance(item.content, UnmaskError) or (isinstance(item.content, Path) and not item.content.exists()):
+            missing = open_frame(item)  # nothing of it is there, at any time
+            assert isinstance(missing, Failure)
+            yield Failure(sequence.source, missing.error)
+            return
         time_s = index / sequence.fps
         if span.ends_by(time_s):
             return

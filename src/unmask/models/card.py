@@ -173,10 +173,14 @@ class ModelCard:
         """``name@version``."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def learned_split(self) -> str:
+        """Name of the split that the model was trained on; empty where the card does not say."""
+        return str(self.training.get("split", "")).partition(",")[0]
+
     def has_learned(self, checksum: str, split: str) -> bool:
         """Whether the model was trained on this split of the data set with this checksum, as far as the card says."""
-        facts = self.training
-        return facts.get("sha256") == checksum and str(facts.get("split", "")).partition(",")[0] == split
+        return self.training.get("sha256") == checksum and self.learned_split == split
 
     def learned_otherwise(self, checksum: str, division: str) -> bool:
         """Whether it was trained on this data set divided otherwise, so that any row may be one that it has learned."""

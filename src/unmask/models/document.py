@@ -67,7 +67,7 @@ def _facts(card: ModelCard) -> str:
             ("outputs", heads),
             *([("network", ", ".join((f"`{card.network}`", *_words(card.arguments))))] if card.network else []),
             ("parameters", f"{card.parameters:,}"),
-            ("multiply-adds a face", f"{card.macs / 1e6:.0f} million"),
+            ("multiply-adds a face", f"{card.macs / 1e6:.0f} million" if card.macs >= 1e6 else f"{card.macs:,}"),
         ],
     )
 

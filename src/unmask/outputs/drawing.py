@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from unmask.errors import ConfigError, suggest
 from unmask.outputs.layout import place_labels
-from unmask.outputs.text import percent, verdict
+from unmask.outputs.text import verdict
 from unmask.palette import Colour, face_colour, ink
 from unmask.readings import Box, Face, Reading
-from unmask.writing import disk_errors
+from unmask.writing import disk_errors, percent
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

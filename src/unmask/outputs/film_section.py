@@ -18,12 +18,11 @@ from unmask.expressions import Expression
 from unmask.media.writing import FilmWriter
 from unmask.outputs.drawing import draw
 from unmask.outputs.report import film_beside
-from unmask.outputs.text import percent
 from unmask.pages import Html, table, text
 from unmask.readings import Reading
 from unmask.timeline.course import Stretch
 from unmask.timeline.people import FilmSummary, Person
-from unmask.writing import Closing, disk_errors, printable
+from unmask.writing import Closing, disk_errors, percent, printable
 
 EMBED_BYTES = 24 * 2**20
 """A film up to this size goes into the page; a larger one stays beside it."""

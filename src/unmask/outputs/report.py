@@ -17,10 +17,10 @@ from unmask.errors import ConfigError, suggest
 from unmask.expressions import Expression
 from unmask.outputs.drawing import draw
 from unmask.outputs.film_page import SCRIPT, STYLE
-from unmask.outputs.text import MEANING, face_count, frame_name, hundredths, percent, verdict
+from unmask.outputs.text import MEANING, face_count, frame_name, verdict
 from unmask.pages import PAGE_FOOT, Html, data_uri, page_head, text
 from unmask.readings import Abstention, Box, Face, Reading
-from unmask.writing import Closing, Replacement, disk_errors, encodable
+from unmask.writing import Closing, Replacement, disk_errors, encodable, hundredths, percent
 
 THUMBNAIL_SIDE = 900
 """Longer side of the pictures in the page, in pixels, at most."""

@@ -10,8 +10,9 @@ from typing import TextIO
 from unmask.expressions import Expression
 from unmask.outputs.base import Writer
 from unmask.outputs.sink import TextSink
-from unmask.outputs.text import face_count, frame_name, hundredths, verdict
+from unmask.outputs.text import face_count, frame_name, verdict
 from unmask.readings import Abstention, Box, Face, Reading
+from unmask.writing import hundredths
 
 _VERDICT_WIDTH = max(len(word) for word in (*Expression, *(f"({reason})" for reason in Abstention)))
 

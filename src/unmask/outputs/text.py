@@ -9,21 +9,6 @@ MEANING = "A score says how people tend to label a face that looks like this one
 """Stands wherever scores are shown to people who did not ask for them."""
 
 
-def hundredths(share: float, places: int = 0) -> str:
-    """A share in percent, without the sign; only what is 100 stands as 100: ``0.914`` is ``91``, ``0.9992`` is ``>99``.
-
-    ``places`` behind the point.
-    """
-    shown = f"{100 * share:.{places}f}"
-    # A share that is a sum may miss 1 by what floats cannot hold.
-    return f">{100 - 10**-places:.{places}f}" if float(shown) == 100 and share < 1 - 1e-6 else shown
-
-
-def percent(share: float) -> str:
-    """:func:`hundredths` with the sign: ``0.914`` is ``91 %``."""
-    return f"{hundredths(share)} %"
-
-
 def verdict(face: Face) -> str:
     """The expression, or in brackets the reason for naming none."""
     return str(face.expression) if face.expression is not None else f"({face.abstained})"

@@ -90,7 +90,7 @@ def _draw_person(axes: Any, film: FilmSummary, person: Person, *, title: str) ->
     axes.set_xlim(film.first_s, _end_s(film))
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1, _EVENTS], ["0", ".5", "1", "events"])
-    axes.set_title(title, fontsize=8.5, parse_math=False)  # a name may hold dollars
+    axes.set_title(title, fontsize=8.5)
 
 
 def _end_s(film: FilmSummary) -> float:

@@ -93,7 +93,6 @@ class Trainer:
         self._data = dataset.fingerprint
         self.best_: dict[str, Tensor] = {}
         self.precision = resolve_precision(config.precision, self.device)
-        self.memory_format = memory_format(config.memory_format, self.precision, self.device)
         heads = {head: len(TAXONOMIES[head]) for head in config.heads}
         check_input_size(dataset.images.shape[-1], dataset.name)
         if dataset.images.shape[1] != dataset.images.shape[2]:
@@ -129,6 +128,7 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         network = build_network(config.network, heads=heads, **config.network_arguments)
+        self.memory_format = memory_format(config.memory_format, self.precision, self.device, network)
         self._try(network)
         self.initial = load_weights(network, config.initial) if config.initial else None
         if self.initial:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from unmask.errors import ConfigError, suggest
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+_NARROW = 16  # channels
 
 
 def resolve_device(name: str) -> torch.device:
@@ -58,19 +61,36 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, kind, enabled=precision != "fp32")
 
 
-def memory_format(choice: str, precision: str, device: torch.device) -> torch.memory_format:
-    """How pictures lie in memory: ``auto`` puts channels last where that is faster.
+def memory_format(choice: str, precision: str, device: torch.device, network: nn.Module) -> torch.memory_format:
+    """How pictures lie in memory: ``auto`` puts channels last where that is faster, and not where it crashes.
 
-    On a CPU in fp32 it is not faster, and oneDNN crashes there, or never ends, on strided 1x1 convolutions of fewer
-    than 16 channels (in PyTorch 2.13; github.com/uxlfoundation/oneDNN/issues/6035).
+    On a CPU with channels last, oneDNN writes where it must not, or never ends, while it learns strided 1x1
+    convolutions of fewer than 16 channels (in PyTorch 2.13; github.com/uxlfoundation/oneDNN/issues/6035). In fp32 it is
+    not faster there either.
 
     Raises
     ------
     ConfigError
-        Channels last in fp32 on a CPU.
+        Channels last on a CPU, in fp32 or of a network with such convolutions.
     """
-    if choice == "channels_last" and precision == "fp32" and device.type == "cpu":
+    on_cpu = device.type == "cpu"
+    crashes = on_cpu and any(_is_narrow(module) for module in network.modules())
+    if choice == "channels_last" and on_cpu and precision == "fp32":
         raise ConfigError("memory_format = 'channels_last' is not for fp32 on a CPU; choose auto")
-    faster = precision != "fp32" or device.type == "cuda"
+    if choice == "channels_last" and crashes:
+        raise ConfigError(
+            "memory_format = 'channels_last' crashes on a CPU with strided 1x1 convolutions of fewer than 16 channels, "
+            "which this network has; choose auto, or a network whose first width is 16 or more"
+        )
+    faster = not crashes and (precision != "fp32" or device.type == "cuda")
     last = choice == "channels_last" or (choice == "auto" and faster)
     return torch.channels_last if last else torch.contiguous_format
+
+
+def _is_narrow(module: nn.Module) -> bool:
+    return (
+        isinstance(module, nn.Conv2d)
+        and max(module.kernel_size) == 1
+        and max(module.stride) > 1
+        and module.in_channels < _NARROW
+    )

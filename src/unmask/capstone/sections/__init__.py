@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.capstone.step import Result
 from unmask.pages import Html, figure, gallery, paragraph, table
+from unmask.writing import hundredths, percent
 
 QUICK_MARK = " Quick."
 """What ends the captions of a quick run."""
@@ -101,15 +102,26 @@ def words_table(head: Sequence[object], rows: Sequence[Sequence[object]], *, cap
     return Html(f'<div class="words">{table(head, rows, caption=caption)}</div>\n')
 
 
-def per_cent(share: float, digits: int = 1) -> str:
-    """A share as per cent, for example ``69.3 %``."""
-    return f"{100 * share:.{digits}f} %"
+def bounds(interval: Sequence[float] | None, shown: Callable[[float], str]) -> str:
+    """A 95 % interval as ``69.1 % to 71.0 %``; a dash where so few rows or such like ones tell none."""
+    return "-" if interval is None else f"{shown(interval[0])} to {shown(interval[1])}"
+
+
+def tenths(share: float) -> str:
+    """A share in per cent with one decimal, for :func:`bounds`."""
+    return percent(share, 1)
+
+
+def points(difference: float) -> str:
+    """A difference of shares in points of per cent, without the word."""
+    return f"{100 * difference:.1f}"
 
 
 def loss_captions(losses: Sequence[dict[str, Any]]) -> list[str]:
     """A line of text for each of the worst rows."""
     return [
-        f"{loss['actual']}, read as {loss['predicted']} {loss['confidence']:.0%}; its label {loss['probability']:.1%}, "
+        f"{loss['actual']}, read as {loss['predicted']} {hundredths(loss['confidence'])}%; "
+        f"its label {hundredths(loss['probability'], 1)}%, "
         f"loss {loss['loss']:.1f}"
         for loss in losses
     ]

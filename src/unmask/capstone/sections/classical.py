@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from unmask.capstone.interactive import slider
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -72,9 +73,9 @@ def _eigenfaces(kept: Kept) -> list[Html]:
     most = max(explained, key=int)
     found = [
         paragraph(
-            f"Principal components of faces are faces themselves. The first explains {per_cent(explained['1'], 0)} of "
+            f"Principal components of faces are faces themselves. The first explains {percent(explained['1'])} of "
             f"all differences between the images (light from the left or from the right), {most} together "
-            f"{per_cent(explained[most], 0)}. Move the slider: light and pose come back first, the expression last. "
+            f"{percent(explained[most])}. Move the slider: light and pose come back first, the expression last. "
             "What explains most of the pixels says little about the expression, which is why models on components "
             "are no better than models on pixels."
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -50,10 +51,10 @@ def parts(kept: Kept) -> list[Html]:
             "A weakness: copies on both sides",
             paragraph(
                 f"{found['exact_copies']:,} of the images are exact copies of an earlier one. Drawn plainly at "
-                f"random, {per_cent(copies['value'])} of the validation images stand among the training images too "
-                f"(ten draws: {per_cent(min(copies['draws']))} to {per_cent(max(copies['draws']))}), and a model "
+                f"random, {percent(copies['value'], 1)} of the validation images stand among the training images too "
+                f"(ten draws: {percent(min(copies['draws']), 1)} to {percent(max(copies['draws']), 1)}), and a model "
                 "that remembers them looks better than it is. Mended: all copies of an image on one side leave "
-                f"{per_cent(copies['mended']['value'])}. Below, a network's accuracy is given without such rows too, "
+                f"{percent(copies['mended']['value'], 1)}. Below, a network's accuracy is given without such rows too, "
                 "or measured with all copies on one side."
             ),
             paragraph(audited(found)),
@@ -81,7 +82,7 @@ def _agreement(kept: Kept) -> list[Html]:
     plurality = kept.data["agreement"]["plurality"]
     words = paragraph(
         "Ten other people looked at the same images for FER+. FER2013's label is what most of them say in "
-        f"{per_cent(plurality['agree'])} of {plurality['rows']:,} images. No accuracy on these labels can be read "
+        f"{percent(plurality['agree'], 1)} of {plurality['rows']:,} images. No accuracy on these labels can be read "
         "without that number beside it."
     )
     return [section("How far the labels can be trusted", words, kept.shown("agreement"), level=3)]
@@ -92,7 +93,7 @@ def _augmentation(kept: Kept) -> list[Html]:
     return [
         paragraph(
             f"Each epoch sees each face anew: turned by up to {used['rotation']:.0f} degrees, zoomed by up to "
-            f"{per_cent(used['zoom'], 0)}, shifted by up to {per_cent(used['shift'], 0)} of its side, tilted "
+            f"{percent(used['zoom'])}, shifted by up to {percent(used['shift'])} of its side, tilted "
             "(symmetric warp), lighter or darker, with more or less contrast, and mirrored half of the time. What "
             f"lies beyond the edge is filled by {used['padding']}. The gallery shows every ingredient alone."
         ),

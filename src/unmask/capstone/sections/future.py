@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept, bounds, points
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -15,7 +16,6 @@ def _labels(kept: Kept) -> list[Html]:
     if "labels" not in kept.data:
         return []
     figures, compared = kept.data["labels"]["figures"], kept.data["labels"]["comparison"]
-    low, high = compared["interval"]
     rows = [
         [
             name,
@@ -29,7 +29,7 @@ def _labels(kept: Kept) -> list[Html]:
     words = (
         "The same network on the same images, once with FER2013's single label and once with the votes of ten people "
         "as soft targets. Measured against the majority of those ten, votes gain "
-        f"{100 * compared['accuracy_difference']:.1f} points (95 %: {100 * low:.1f} to {100 * high:.1f}; McNemar p = "
+        f"{points(compared['accuracy_difference'])} points (95 %: {bounds(compared['interval'], points)}; McNemar p = "
         f"{compared['p_value']:.2g})."
     )
     head = ["learned from", "accuracy", "macro-F1", "calibration error", "against FER2013's labels"]
@@ -45,7 +45,7 @@ def _beginnings(kept: Kept) -> list[Html]:
         [
             name,
             f"{one['accuracy']:.3f}",
-            f"{one['interval'][0]:.3f} to {one['interval'][1]:.3f}",
+            bounds(one["interval"], "{:.3f}".format),
             f"{one['macro_f1']:.3f}",
             f"{one['parameters']:,}",
             f"{one['rate']:g}",
@@ -92,7 +92,7 @@ def _small(kept: Kept) -> list[Html]:
         "The default model inside the package, a small residual network that learned from votes, labels and four "
         "larger networks, on "
         f"{small['figures']['n']:,} rows of PublicTest that neither has learned from: "
-        f"{per_cent(small['figures']['accuracy'])}, {per_cent(small['deduplicated'])} without copies."
+        f"{percent(small['figures']['accuracy'], 1)}, {percent(small['deduplicated'], 1)} without copies."
     )
     head = ["model", "parameters", "accuracy", "without copies", "macro-F1", "calibration error"]
     return [section("A better own model", paragraph(words), table(head, rows), level=3)]

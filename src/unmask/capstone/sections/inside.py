@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept
 from unmask.pages import Html, paragraph, section
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -15,7 +16,7 @@ def parts(kept: Kept) -> list[Html]:
         section(
             "One surprised face through four blocks",
             paragraph(
-                f"The image labelled surprise of which the network is surest ({per_cent(face['probability'])}). In "
+                f"The image labelled surprise of which the network is surest ({percent(face['probability'], 1)}). In "
                 "the first block one can still see the face: edges, light, dark. With each block the maps get "
                 f"smaller and say less where and more what. {silent} of the {channels} maps are silent for this face."
             ),
@@ -56,7 +57,7 @@ def _lessons(kept: Kept) -> list[tuple[str, str, str]]:
             "Padding",
             "padding",
             "At the edge a kernel of 3 x 3 hangs over by one pixel; zeros are put there so that maps do not shrink. "
-            f"On the first map {per_cent(last[0], 0)} of the outputs see such zeros, on the last all of them. There "
+            f"On the first map {percent(last[0])} of the outputs see such zeros, on the last all of them. There "
             f"eight of nine taps see nothing else: {padding['unseen']:,} parameters. Set to 0, they change no answer "
             f"(largest difference {padding['difference']:.1g}). Training has not moved them by what faces look like, "
             "only by weight decay.",
@@ -65,8 +66,8 @@ def _lessons(kept: Kept) -> list[tuple[str, str, str]]:
             "ReLU",
             "relu",
             "ReLU keeps what is above 0 and writes 0 for the rest. Without it all layers together would be one "
-            f"linear map, and no deeper than one layer. Here it cuts off between {per_cent(min(zeros), 0)} and "
-            f"{per_cent(max(zeros), 0)} of what the convolutions give.",
+            f"linear map, and no deeper than one layer. Here it cuts off between {percent(min(zeros))} and "
+            f"{percent(max(zeros))} of what the convolutions give.",
         ),
         (
             "Pooling",

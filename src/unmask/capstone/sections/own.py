@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
-from unmask.capstone.sections import Kept, loss_captions, per_cent
+from unmask.capstone.sections import Kept, bounds, loss_captions, tenths
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
     """What it is made of, how it learned, what it confuses, and its dead half."""
     figures, row = kept.data["own"], kept.result.values["own.accuracy"]
-    low, high = figures["intervals"]["accuracy"]
     words = (
         f"Trained on 80 % and measured on 20 %, drawn plainly as the study did ({_splits(len(row['draws']))}): "
-        f"{per_cent(row['value'])} on average, where the study has 61 %. On the first split the 95 % interval is "
-        f"{per_cent(low)} to {per_cent(high)}, macro-F1 {figures['macro_f1']:.3f}."
+        f"{percent(row['value'], 1)} on average, where the study has 61 %. On the first split the 95 % interval is "
+        f"{bounds(figures['intervals']['accuracy'], tenths)}, macro-F1 {figures['macro_f1']:.3f}."
     )
     return [
         paragraph(
@@ -75,7 +75,7 @@ def _layers(kept: Kept) -> list[Html]:
     unseen, mended = kept.value("own.unseen"), kept.result.values["own.unseen"]["mended"]
     return [
         paragraph(
-            f"A weakness: {per_cent(unseen)} of the parameters never meet a face. The last convolution slides over a "
+            f"A weakness: {percent(unseen, 1)} of the parameters never meet a face. The last convolution slides over a "
             "map of one pixel, so eight of its nine taps only ever see padding; the section on the inside sets them "
             "to 0 and gets the same answers. Mended: a 1 x 1 convolution there computes the same with "
             f"{mended['value']:,} parameters."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept
 from unmask.pages import Html, paragraph, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -19,7 +20,7 @@ def parts(kept: Kept) -> list[Html]:
         paragraph(
             f"The trained network is saved, loaded again, and asked about {kept.data['faces']} faces. What is loaded "
             "is what was saved, to the last bit. The ONNX file stores its weights in 16 bits to be half as large; "
-            f"that moves logits in the third decimal, and {per_cent(kept.data['same_answers'], 2)} of the answers are "
+            f"that moves logits in the third decimal, and {percent(kept.data['same_answers'], 2)} of the answers are "
             "the same. There is no pickle: weights are safetensors, the graph is ONNX, the card is JSON."
         ),
         table(["compared", "largest difference of a logit"], rows),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, per_cent
+from unmask.capstone.sections import Kept, bounds, points
 from unmask.capstone.sections.data import audited
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -14,7 +15,7 @@ def parts(kept: Kept) -> list[Html]:
     return [
         paragraph(
             "The study asks whether the data should be cleaned and leaves it open. Here every row of the 80 % is "
-            f"judged by a network that has not seen it (right in {per_cent(data['right'])} of them). A label is "
+            f"judged by a network that has not seen it (right in {percent(data['right'], 1)} of them). A label is "
             "suspect when the network is surer of another one than it usually is of rows that carry that one "
             f"(confident learning, Northcutt et al., arXiv:1911.00068). {data['suspects']:,} of {data['judged']:,} "
             "labels are. The list stands in suspects.csv in the folder of this step, and on suspects.html beside it a "
@@ -35,7 +36,7 @@ def _votes(kept: Kept) -> list[Html]:
     first = next(iter(shares))
     words = paragraph(
         f"Do people doubt the same labels? Of the {int(first):,} most doubted, FER+'s majority rejects "
-        f"{per_cent(shares[first], 0)}; of all rows, {per_cent(base, 0)}."
+        f"{percent(shares[first])}; of all rows, {percent(base)}."
     )
     return [section("Whether people agree", words, kept.shown("votes"), level=3)]
 
@@ -53,12 +54,12 @@ def _retrained(kept: Kept) -> list[Html]:
         for name, run in kept.data["retrained"].items()
     ]
     gain = kept.value("suspects.gain")
-    low, high = kept.data["comparison"]["interval"]
+    between = bounds(kept.data["comparison"]["interval"], points)
     votes = [run["votes"] for run in kept.data["retrained"].values()]
     words = (
         "The same recipe, trained with and without the rows that are doubted most, and measured on the same rows "
-        f"with their own, uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {abs(100 * gain):.1f} "
-        f"points (95 %: {100 * low:.1f} to {100 * high:.1f}). Labels that are wrong in training are wrong in the same "
+        f"with their own, uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {points(abs(gain))} "
+        f"points (95 %: {between}). Labels that are wrong in training are wrong in the same "
         "way where it is measured, so this figure alone cannot settle it."
     )
     if votes[0] is not None:

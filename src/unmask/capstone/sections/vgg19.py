@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
 from unmask.capstone.published import CONFUSION, LABELS, MOST_CONFUSED
-from unmask.capstone.sections import Kept, loss_captions, per_cent, words_table
+from unmask.capstone.sections import Kept, bounds, loss_captions, tenths, words_table
 from unmask.pages import Html, paragraph, section, table
+from unmask.writing import percent
 
 
 def parts(kept: Kept) -> list[Html]:
@@ -93,7 +94,7 @@ def _history(kept: Kept) -> Html:
             f"{name} {record['epoch']}",
             f"{record['train_loss']:.3f}",
             f"{record['holdout_loss']:.3f}",
-            per_cent(record["holdout_fer2013"]),
+            percent(record["holdout_fer2013"], 1),
             f"{record['seconds']:,.0f}",
         ]
         for stage, name in (("frozen", "head alone"), ("unfrozen", "everything"))
@@ -105,13 +106,12 @@ def _history(kept: Kept) -> Html:
 def _confusion(kept: Kept) -> list[Html]:
     figures = kept.data["vgg19"]
     row = kept.result.values["vgg19.accuracy"]
-    low, high = row["interval"]
     words = (
-        f"{per_cent(row['value'])} right (95 %: {per_cent(low)} to {per_cent(high)}), macro-F1 "
+        f"{percent(row['value'], 1)} right (95 %: {bounds(row['interval'], tenths)}), macro-F1 "
         f"{figures['macro_f1']:.3f}, where the study has 69.3 % and .675. {row['protocol']}."
     )
     if row["mended"]:
-        words += f" {row['mended']['quantity'].capitalize()}: {per_cent(row['mended']['value'])}."
+        words += f" {row['mended']['quantity'].capitalize()}: {percent(row['mended']['value'], 1)}."
     if kept.quick:
         words += " Quick: a few hundred rows and an epoch; the full run is what compares with the study."
     caption = f"Ours: {figures['n']:,} rows.{kept.mark}"

@@ -23,14 +23,19 @@ def add_parser(actions: Any) -> None:
     parser.add_argument(
         "--size", type=whole(1), default=48, metavar="PIXELS", help="side of the crops (default: %(default)s)"
     )
+    parser.add_argument(
+        "--taxonomy", metavar="NAME", help="what labels of hf: mean that are numbers without names: fer2013 or ferplus"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and say where it lies."""
     from unmask.datasets.fetch import fetch
+    from unmask.expressions import taxonomy_named
 
-    folder = fetch(arguments.source, arguments.out, size=arguments.size)
+    taxonomy = taxonomy_named(arguments.taxonomy) if arguments.taxonomy else None
+    folder = fetch(arguments.source, arguments.out, size=arguments.size, taxonomy=taxonomy)
     print(folder)
     tell(f"look into it with: unmask data describe {folder}")
     return 0
