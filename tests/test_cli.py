@@ -437,6 +437,8 @@ def test_each_reason_for_abstaining(
         (("read", "x.jpg", "--format", "jsnol"), 2, "did you mean 'jsonl'?"),
         (("read", "x.jpg", "--unknown"), 2, "usage: unmask read "),
         (("data", "audit", "x.csv", "--unknown"), 2, "usage: unmask data audit "),
+        (("read", "x.jpg", "--out", "."), 2, "is a folder; name a file in it, which ends in one of .csv"),
+        (("read", "x.jpg", "--out", "-"), 2, "results go to standard output where no file is named"),
         (("studio", "--workers", "0"), 2, "--workers: expected a whole number of at least 1"),
     ],
 )
@@ -631,3 +633,24 @@ def test_long_lists_of_layers_are_counted() -> None:
     assert layers(new) == "blocks (27 norms), heads.fer2013, heads.ferplus"
     assert layers(["a.0", "a.1", "a.2", "a.3.conv"]) == "a (3 layers, 1 conv)"
     assert layers([]) == ""
+
+
+def test_a_list_is_told_how_it_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file of paths is no picture, and the message says where it goes."""
+    (tmp_path / "list.txt").write_text("a.jpg\nb.jpg\n")
+    code, out, err = run(capsys, "read", str(tmp_path / "list.txt"))
+    assert (code, out) == (1, "")
+    assert "unmask read - < LIST" in err
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="the system does not show standard input")
+def test_a_list_on_standard_input_is_not_replaced(photo: Path, tmp_path: Path) -> None:
+    """As little as a file that is named."""
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{photo}\n")
+    with listed.open() as file:
+        command = [sys.executable, "-m", "unmask", "read", "-", "--out", str(listed)]
+        ended = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "would replace /dev/stdin, which is read" in ended.stderr
+    assert listed.read_text() == f"{photo}\n"

@@ -403,6 +403,17 @@ def test_a_folder_that_is_no_class(tmp_path: Path) -> None:
     assert [entry.where for entry in load_dataset(tmp_path / "set", skip_bad=True).left_out] == ["train/bored"]
 
 
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    """They are passed over while a layout is looked for."""
+    make_folders(tmp_path)
+    (tmp_path / "set/broken").symlink_to("nowhere")
+    assert len(load_dataset(tmp_path / "set"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/broken").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"no layout|expected"):
+        load_dataset(tmp_path / "other")
+
+
 def test_folders_hold_the_pictures_that_are_read(tmp_path: Path) -> None:
     """Class folders give every picture that unmask read finds in folders, and nothing hidden."""
     for number, suffix in enumerate(sorted(PICTURE_SUFFIXES - {".heif", ".heic"})):  # which Pillow does not write

@@ -348,7 +348,7 @@ def test_frames_that_are_too_large(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (None, "no such file"),
-        (b"", "no film"),
+        (b"", "it has zero bytes; copy it anew"),
         (b"no film at all" * 100, "no film"),
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n", "no film"),  # a playlist reaches for nothing
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "cannot be read"),
@@ -377,13 +377,16 @@ def test_sound_alone_is_no_film(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "every"), [(None, "0", None), ("3", "2", None), (None, None, "0"), (None, None, "-1")]
+    ("start", "end", "every"),
+    [(None, "0", None), ("3", "2", None), (None, None, "0"), (None, None, "-1")],
 )
 def test_spans_that_cannot_be(start: str | None, end: str | None, every: str | None) -> None:
-    """An end before the start, a step of nothing."""
+    """An end before the start, a step of nothing, and texts."""
     times = [None if text is None else Fraction(text) for text in (start, end, every)]
     with pytest.raises(ConfigError, match="expected"):
         Span(*times)
+    with pytest.raises(ConfigError, match=r"'.*': expected seconds as an int or a fractions.Fraction"):
+        Span(start, end, every)  # type: ignore[arg-type]
 
 
 def test_image_sequences(tmp_path: Path) -> None:

@@ -188,6 +188,8 @@ def test_a_picture_from_standard_input_between_files(tree: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("source", "words"),
     [
+        (bytearray(png()), r"got bytearray; give bytes\(source\)"),
+        (memoryview(png()), r"got memoryview; give bytes\(source\)"),
         (io.BytesIO(png()), r"got BytesIO; give its bytes: \.read\(\)"),
         (Pillow.new("RGB", (8, 8)), r"got Image; give numpy\.asarray\(picture\)"),
         (None, "got NoneType"),

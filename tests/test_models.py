@@ -184,12 +184,17 @@ def test_the_folder_of_a_run(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
-def test_network_that_onnx_runtime_refuses(tmp_path: Path) -> None:
-    """Bytes that are no ONNX graph give a ModelError."""
+def test_network_that_onnx_runtime_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no ONNX graph, or a damaged one, give a ModelError that names the file, and nothing is printed."""
     (tmp_path / "model.json").write_text(json.dumps(card_json()))
-    (tmp_path / "model.onnx").write_bytes(b"not a graph")
-    with pytest.raises(ModelError, match="refuses the network"):
-        Classifier.load(tmp_path)
+    graph = bytearray(load_model().onnx)
+    graph[500] ^= 0xFF
+    for content in (b"not a graph", b"", bytes(graph)):
+        (tmp_path / "model.onnx").write_bytes(content)
+        with pytest.raises(ModelError, match=r"refuses the network.*; fetch, export or train") as caught:
+            Classifier.load(tmp_path)
+        assert str(caught.value).startswith(str(tmp_path / "model.onnx"))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_archive_holds_the_same_model(tmp_path: Path) -> None:

@@ -211,7 +211,11 @@ def test_a_reading_of_another_picture_is_not_drawn(client: TestClient, portrait:
     several = json.dumps({"readings": [schemas.EXAMPLE_READING] * 2})
     for text in (json.dumps(other), "{}", "nonsense", "[" * 100_000, several, '{"readings": []}', '{"readings": [1]}'):
         assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", portrait)}, data={"reading": text}), 422)
-    assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", b"no")}), 422)
+    assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", b"no")}), 415)
+    torn = {"file": ("a.jpg", portrait[: len(portrait) // 2])}
+    assert "damaged or incomplete JPEG" in assert_refused(client.post("/v1/draw", files=torn), 422)["error"]
+    reading = client.post("/v1/read", files={"file": ("a.jpg", portrait)}).text
+    assert_refused(client.post("/v1/draw", files={"file": ("a.jpg", b"no")}, data={"reading": reading}), 415)
 
 
 def test_crowds_are_not_drawn(client: TestClient, portrait: bytes) -> None:

@@ -173,6 +173,8 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
         (["--model", "none"], 2, "no model 'none'"),
         (["--detector", "haar"], 2, "unknown detector 'haar'"),
         (["--api-key", "a b"], 2, "API key"),
+        (["--api-key", ""], 2, "--api-key is empty, and without a key anybody is let in"),
+        (["--max-body", "-5"], 2, "--max-body: expected a finite number of at least 1, got -5"),
         (["--host", "host.invalid"], 2, "cannot be listened on"),
         (["--host", "a..b"], 2, "cannot be listened on"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import threading
@@ -11,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_sets import make_bars
+from numpy.typing import NDArray
 from test_outputs_writers import LABELS, RUNS
 
-from unmask.datasets import fer2013, own_parquet_writing
+from unmask.datasets import fer2013, own_folder, own_parquet_writing
+from unmask.datasets.export import write_dataset
 from unmask.errors import InputError
 from unmask.outputs import open_writer
 from unmask.outputs.report import ReportWriter
-from unmask.writing import replacing, write_whole
+from unmask.writing import replacing, whole_folder, write_whole
 
 OLD, FOREIGN = "old " * 1000, "the user's own"
 
@@ -173,3 +176,47 @@ def test_a_name_of_any_length(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 251 + ".txt")
     write_whole(path, "new")
     assert path.read_text() == "new"
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What is written stands in its place at the end; an interruption leaves nothing, nor the folders made for it."""
+    target = tmp_path / "deep" / "set"
+
+    def write(error: BaseException | None = None) -> None:
+        with whole_folder(target) as part:
+            (part / "sub").mkdir()
+            (part / "sub" / "a").write_text("a")
+            assert [path.name[0] for path in target.iterdir()] == ["."]
+            if error:
+                raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        write(KeyboardInterrupt())
+    assert list(tmp_path.iterdir()) == []
+    target.mkdir(parents=True)  # an empty one is taken, and stays
+    with pytest.raises(ValueError, match="torn"):
+        write(ValueError("torn"))
+    assert list(target.iterdir()) == []
+    write()
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["sub", str(Path("sub", "a"))]
+    with pytest.raises(InputError, match="is not empty"):
+        write()
+
+
+@pytest.mark.parametrize("to", ["folders", "parquet"])
+def test_an_interrupted_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    """A part of a data set would read like a whole one."""
+    if to == "parquet":
+        pytest.importorskip("pyarrow")
+    written, encoded, count = own_folder if to == "folders" else own_parquet_writing, own_folder.png, itertools.count()
+
+    def png(image: NDArray[np.uint8]) -> bytes:
+        if next(count) == 20:
+            raise KeyboardInterrupt
+        return encoded(image)
+
+    monkeypatch.setattr(written, "png", png)
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(make_bars(), tmp_path / "set", to=to)
+    assert next(count) == 21
+    assert list(tmp_path.iterdir()) == []

@@ -85,6 +85,7 @@ _REFUSED_MODES = {
     "I": "32-bit samples, of which black and white are not known",
     "LAB": "CIELAB colours",
 }
+_TEXT = 512  # first bytes by which text is told
 _BLOCK = 1024  # side of the squares in which pixels are converted
 _PILLOW_IS_QUIET = ("ignore", None, Warning, re.compile(r"PIL\.|pillow_heif"), 0)
 
@@ -138,10 +139,10 @@ def decode(
         if _FILM.match(data):
             raise InputError(f"{name}: is a film and no picture; give it a film's ending, such as .mp4")
         begin = f"it begins with {data[:12]!r}" if data else "it has zero bytes"
-        raise InputError(
-            f"{name}: not a picture that unmask reads: {begin}; expected {', '.join(_FORMATS)}. "
-            "Fetch the file again, or convert it to one of these"
-        )
+        step = "Fetch the file again, or convert it to one of these"
+        if data and data[:_TEXT].isascii() and b"\0" not in data[:_TEXT]:
+            step = "A list of pictures, one a line, is read from standard input: unmask read - < LIST"
+        raise InputError(f"{name}: not a picture that unmask reads: {begin}; expected {', '.join(_FORMATS)}. {step}")
     from PIL.Image import DecompressionBombError
 
     reader = _reader(kind, name)
@@ -200,7 +201,8 @@ def load(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
     except PermissionError:
         raise InputError(f"{path}: may not be read; change its permissions, or read it as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        raise InputError(f"{path}: cannot be read ({error}); check the path and the disk") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason}); check the path and the disk") from error
     return decode(data, name=str(path), max_pixels=max_pixels)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -146,6 +147,37 @@ def replacing(path: Path) -> Iterator[Path]:
         new.complete()
     finally:
         new.discard()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Where to write what a new folder is to hold; it stands at ``path`` when the block ends without an error.
+
+    Until then it lies hidden in that folder, where nobody takes a part for the whole.
+
+    Raises
+    ------
+    InputError
+        The folder holds something already, or cannot be made.
+    """
+    with disk_errors(path):
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(f"{path}: is not empty; name another folder")
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]  # the lowest first
+        part = path / f".unmask-{os.urandom(8).hex()}.part"
+        part.mkdir(parents=True)
+    try:
+        yield part
+        with disk_errors(path):
+            for entry in sorted(part.iterdir()):
+                entry.rename(path / entry.name)
+            part.rmdir()
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # somebody has put something there meanwhile
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def try_file(path: Path | None) -> None:

@@ -7,8 +7,10 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from unmask.cli.text import inert, tell
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(error)
         return WRONG_USAGE if isinstance(error, _WRONG_USE) else SOME_FAILED
     except KeyboardInterrupt:
-        tell("interrupted; what was written is kept")
+        tell("interrupted; what is complete is kept")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing is wrong
         return DONE
@@ -103,8 +105,27 @@ def _run(given: list[str]) -> int:
     if "run" not in arguments:
         parser.print_help(sys.stderr)
         return WRONG_USAGE
-    code: int = arguments.run(arguments)
+    with _stop_on_termination():
+        code: int = arguments.run(arguments)
     return code
+
+
+@contextmanager
+def _stop_on_termination() -> Iterator[None]:
+    """Let ``kill`` end the work as Ctrl-C does, so that everything that is open is completed."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread, where nobody sends signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Output(io.TextIOWrapper):

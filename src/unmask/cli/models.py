@@ -12,7 +12,7 @@ from unmask.cli.text import inert
 
 def add_parser(verbs: Any) -> None:
     """Register the verb."""
-    parser: argparse.ArgumentParser = verbs.add_parser("models", help="list, show, fetch and pack models")
+    parser: argparse.ArgumentParser = verbs.add_parser("models", help="list, show, fetch and export models")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="the models inside the package")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -23,7 +24,7 @@ class Progress(Closing):
 
     def __init__(self, unit: str, total: int | None = None) -> None:
         self.unit, self.total, self.done = unit, total, 0
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # which knows no line that is redrawn
         self._started = time.monotonic()
         self._drawn = 0.0
 

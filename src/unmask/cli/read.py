@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +115,6 @@ def run(arguments: argparse.Namespace) -> int:
         check_span(earlier, film)
     tally, moves, lost = Tally(), False, 0
     with ExitStack() as stack:
-        stack.enter_context(_stop_on_termination())
         pictures = stack.enter_context(
             Pictures(
                 annotate=arguments.annotate,
@@ -131,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         writer = stack.enter_context(open_writer(kind, arguments.out, labels=reader.labels, append=arguments.resume))
         if earlier is not None:
             lost = redo(pictures, earlier, sources, film)
-        progress = stack.enter_context(Progress("frames", _pictures(sources, total)))
+        progress = stack.enter_context(Progress(*_counted(sources, total)))
         items = reader.stream(
             sources,
             workers=arguments.workers,
@@ -184,13 +181,13 @@ def _format(arguments: argparse.Namespace) -> str:
     return named
 
 
-def _pictures(sources: list[Source], total: int | None) -> int | None:
-    """How many frames there will be, where all inputs are pictures; None where nobody knows, or nobody is told."""
+def _counted(sources: list[Source], total: int | None) -> tuple[str, int | None]:
+    """What is counted, and how many there will be; None where a film is among them, nobody knows, or nobody is told."""
     from unmask.media import expand
 
-    if total is None or total == 1 or not sys.stderr.isatty():
-        return None
-    return None if any(one.moves for one in expand(sources)) else total
+    if total is None or total == 1 or not sys.stderr.isatty() or any(one.moves for one in expand(sources)):
+        return "frames", None
+    return "pictures", total
 
 
 def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
@@ -209,24 +206,6 @@ def _thresholds(reader: Reader, arguments: argparse.Namespace) -> Thresholds:
         except UnmaskError as error:
             raise ConfigError(str(error).replace(key, f"--{key.replace('_', '-')}", 1)) from None
     return thresholds
-
-
-@contextmanager
-def _stop_on_termination() -> Iterator[None]:
-    """Let ``kill`` end the work as Ctrl-C does, so that everything that is open is completed."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread, where nobody sends signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _sources(arguments: argparse.Namespace) -> list[Source]:

@@ -71,6 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, _, unit, _ in _LIMITS:
         value = getattr(arguments, name)
         if value is not None:
+            least = 0 if name == "max_rate" else 1
+            if value < least:  # in the unit in which it was given
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{option}: expected a finite number of at least {least}, got {value:g}")
             value *= unit
             whole = name not in ("max_rate", "timeout") and math.isfinite(value)
             given[name] = int(value) if whole else value
@@ -85,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         hosts=tuple(arguments.allow_host),
         model=arguments.model,
         detector=arguments.detector,
-        api_key=arguments.api_key or os.environ.get(KEY_VARIABLE, ""),
+        api_key=_key(arguments.api_key, KEY_VARIABLE),
         limits=limits,
     )
     if arguments.workers is not None:
@@ -108,3 +112,17 @@ def run(arguments: argparse.Namespace) -> int:
     serve(settings, started=started, stopping=stopping)
     print("unmask studio has stopped; nothing was kept", file=sys.stderr)
     return 0
+
+
+def _key(given: str | None, variable: str) -> str:
+    """The key that was given, or else set in the environment; empty without either.
+
+    Raises
+    ------
+    ConfigError
+        One of them is there and blank, as from a variable that the shell does not know: the server would be open.
+    """
+    name, key = ("--api-key", given) if given is not None else (variable, os.environ.get(variable))
+    if key is not None and not key.strip():
+        raise ConfigError(f"{name} is empty, and without a key anybody is let in; give it a key, or leave it out")
+    return key or ""

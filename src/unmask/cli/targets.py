@@ -10,6 +10,8 @@ from pathlib import Path
 from unmask.errors import ConfigError
 from unmask.writing import disk_errors
 
+_SHOWN_STDIN = Path("/dev/stdin")  # where the system shows it
+
 
 def check_targets(outputs: Mapping[str, Path | None], inputs: Iterable[str | Path] = ()) -> None:
     """Refuse, before anything is opened, to write over what is read or to write two things into one file.
@@ -50,7 +52,11 @@ def _is_replaced(path: Path) -> bool:
 
 def _files(inputs: Iterable[str | Path]) -> Iterator[Path]:
     from unmask.media import expand_named  # takes long to load, and most outputs are new
+    from unmask.media.stdin import STDIN
 
+    inputs = list(inputs)
+    if STDIN in inputs and _SHOWN_STDIN.exists():  # a file that the shell has opened
+        yield _SHOWN_STDIN
     yield from (one.content for one in expand_named(inputs) if isinstance(one.content, Path))
 
 

@@ -68,7 +68,7 @@ def _folders(path: Path) -> list[Path]:
     try:
         with os.scandir(path) as entries:
             return sorted(path / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except NotADirectoryError:
+    except (NotADirectoryError, FileNotFoundError):  # a file, or a link that leads nowhere
         return []
     except OSError as error:
         raise InputError(f"{path}: cannot be listed ({error.strerror}); check its permissions") from None

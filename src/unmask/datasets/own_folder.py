@@ -21,7 +21,7 @@ from unmask.datasets.tables import parse_votes
 from unmask.errors import DataError, InputError
 from unmask.expressions import taxonomy_named
 from unmask.parsing import parse_json
-from unmask.writing import disk_errors, write_whole
+from unmask.writing import disk_errors, whole_folder, write_whole
 
 FORMAT = 1
 DESCRIPTION, ROWS = "dataset.json", "rows.csv"
@@ -75,10 +75,11 @@ def write(dataset: FaceDataset, path: Path) -> None:
     """
     if not len(dataset) or dataset.images.shape[1] != dataset.images.shape[2]:
         raise DataError(f"{dataset.name}: folders take one or more square crops, got {dataset.images.shape}")
-    with disk_errors(path):
-        if path.is_dir() and any(path.iterdir()):
-            raise InputError(f"{path}: is not empty; name another folder")
-        path.mkdir(parents=True, exist_ok=True)
+    with whole_folder(path) as part:
+        _write(dataset, part)
+
+
+def _write(dataset: FaceDataset, path: Path) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([*_COLUMNS, *(VOTE_COLUMNS if dataset.votes is not None else ())])

@@ -14,9 +14,9 @@ import numpy as np
 from unmask.datasets.base import UNLABELLED, FaceDataset
 from unmask.datasets.ferplus import COLUMNS as VOTE_COLUMNS
 from unmask.datasets.own_folder import png
-from unmask.errors import DataError, InputError, MissingExtraError
+from unmask.errors import DataError, MissingExtraError
 from unmask.expressions import Taxonomy
-from unmask.writing import disk_errors, encodable, replacing
+from unmask.writing import disk_errors, encodable, replacing, whole_folder
 
 FORMAT = 1
 KEY = b"unmask"
@@ -52,11 +52,16 @@ def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet") from None
-    single = path.suffix.lower() == ".parquet"
-    with disk_errors(path):
-        if not single and path.is_dir() and any(path.iterdir()):
-            raise InputError(f"{path}: is not empty; name another folder")
-        (path.parent if single else path).mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".parquet":
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return _write(parts, path, pq, shard_rows=None)
+    with whole_folder(path) as part:
+        return [path / shard.name for shard in _write(parts, part, pq, shard_rows=shard_rows)]
+
+
+def _write(parts: FaceDataset | Iterable[FaceDataset], path: Path, pq: Any, *, shard_rows: int | None) -> list[Path]:
+    """Write one file, or a folder of shards of so many rows."""
     written: list[Path] = []
     kind: _Kind | None = None
     rows_in_shard = 0
@@ -65,12 +70,12 @@ def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows:
         for part in [parts] if isinstance(parts, FaceDataset) else parts:
             kind = kind or _Kind.of(part)
             if _Kind.of(part) != kind:
-                raise DataError(f"{path}: parts of one data set must agree, got {kind} and {_Kind.of(part)}")
+                raise DataError(f"parts of one data set must agree, got {kind} and {_Kind.of(part)}")
             for start in range(0, len(part), ROW_GROUP):
                 group = part.select(np.arange(start, min(start + ROW_GROUP, len(part))))
-                if writer is None or (not single and rows_in_shard >= shard_rows):
+                if writer is None or (shard_rows is not None and rows_in_shard >= shard_rows):
                     stack.close()
-                    shard = path if single else path / f"part-{len(written):05}.parquet"
+                    shard = path if shard_rows is None else path / f"part-{len(written):05}.parquet"
                     writer = stack.enter_context(_whole_file(shard, kind, part.checksum, pq))
                     written.append(shard)
                     rows_in_shard = 0
@@ -78,7 +83,7 @@ def write(parts: FaceDataset | Iterable[FaceDataset], path: Path, *, shard_rows:
                     writer.write_table(_table(group, kind), row_group_size=ROW_GROUP)
                 rows_in_shard += len(group)
     if kind is None or not written:
-        raise DataError(f"{path}: there are no rows to write")
+        raise DataError("there are no rows to write")
     return written
 
 

@@ -70,6 +70,8 @@ def opened(content: Path | str, *, name: str) -> Iterator[InputContainer]:
     """
     if isinstance(content, Path) and _is_missing(content):  # no library that might be installed would help
         raise InputError(f"{name}: {_MISSING}")
+    if isinstance(content, Path) and content.is_file() and not content.stat().st_size:
+        raise InputError(f"{name}: it has zero bytes; copy it anew")
     av = pyav()
     # A file that only pretends to be a film must not make FFmpeg reach for anything else.
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} if isinstance(content, Path) else {}

@@ -55,8 +55,9 @@ def _is_stdin(source: object) -> bool:
 
 
 def _several(sources: Source | Iterable[Source]) -> Iterable[Source]:
-    # A text, an array and an open file can be gone through too, and would fall into letters, rows and lines.
-    if isinstance(sources, _SINGLE) or hasattr(sources, "read") or not isinstance(sources, Iterable):
+    # A text, an array, bytes and an open file can be gone through too, and would fall into letters, rows and lines.
+    is_one = isinstance(sources, (bytearray, memoryview)) or hasattr(sources, "read")
+    if is_one or isinstance(sources, _SINGLE) or not isinstance(sources, Iterable):
         return [sources]  # type: ignore[list-item] # one of another kind: it is named in the error
     return sources
 
@@ -94,7 +95,9 @@ def _converted(source: object) -> str:
     """How to make something out of a source of another kind."""
     if hasattr(source, "read"):
         return "give its bytes: .read() of a file opened with 'rb'"
-    return "give numpy.asarray(picture)" if hasattr(source, "__array_interface__") else "convert it"
+    if isinstance(source, (bytearray, memoryview)):
+        return "give bytes(source)"
+    return "give numpy.asarray(picture)" if hasattr(source, "__array_interface__") else "name a file, or load it"
 
 
 def _expand_path(text: str) -> Iterator[Input]:
@@ -109,7 +112,8 @@ def _expand_path(text: str) -> Iterator[Input]:
         else:
             yield from _matches(text)
     except OSError as error:
-        yield _failed(text, f"cannot be read ({error}); check the path")
+        step = "change its permissions" if isinstance(error, PermissionError) else "check the path"
+        yield _failed(text, f"cannot be read ({error.strerror}); {step}")
 
 
 def _pictures_in(folder: Path) -> Iterator[Input]:

@@ -20,9 +20,9 @@ _WAKE_S = 0.1  # how soon a thread that waits notices that nobody wants its resu
 
 
 def check_workers(workers: int) -> None:
-    """Raises ConfigError for less than 1."""
-    if workers < 1:
-        raise ConfigError(f"workers {workers}: expected at least 1")
+    """Raises ConfigError for less than 1, and for what is no whole number."""
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(f"workers {workers!r}: expected a whole number of at least 1")
 
 
 def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: int) -> Iterator[Out]:

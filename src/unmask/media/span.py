@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Rational
 from typing import TYPE_CHECKING
 
 from unmask.errors import ConfigError, InputError
@@ -26,7 +27,7 @@ class Span:
     Raises
     ------
     ConfigError
-        An end that is not after the start, or a step that is not above zero.
+        An end that is not after the start, a step that is not above zero, or no exact number.
     """
 
     start_s: Fraction | None = None
@@ -34,6 +35,9 @@ class Span:
     every_s: Fraction | None = None
 
     def __post_init__(self) -> None:
+        for name, value in (("start", self.start_s), ("end", self.end_s), ("every", self.every_s)):
+            if value is not None and not isinstance(value, Rational):
+                raise ConfigError(f"{name} {value!r}: expected seconds as an int or a fractions.Fraction")
         if self.every_s is not None and self.every_s <= 0:
             raise ConfigError(f"every {float(self.every_s)} s: expected a step above 0")
         if self.end_s is not None and self.end_s <= (self.start_s or 0):

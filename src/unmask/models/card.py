@@ -220,7 +220,10 @@ class ModelCard:
                 raise DataError("expected an object")
             version = values.pop("format", None)
             if version != FORMAT:
-                raise DataError(f"format {version!r}; this version of unmask reads format {FORMAT}")
+                raise DataError(
+                    f"format {version!r}, and this version of unmask reads format {FORMAT}; fetch or export the model "
+                    "again, or read it with the version that wrote it"
+                )
             heads = tuple(
                 Head(head["name"], Taxonomy(head["name"], tuple(head["labels"])), head["temperature"])
                 for head in values.pop("heads")
@@ -230,7 +233,8 @@ class ModelCard:
         except KeyError as error:
             raise ModelError(f"{where}: {error} is missing; export the model again") from None
         except (DataError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"{where}: {error}") from None
+            step = "" if "; " in str(error) else "; fetch or export the model again"
+            raise ModelError(f"{where}: {error}{step}") from None
 
 
 def _check_figures(figures: Any, where: str) -> None:

@@ -49,7 +49,10 @@ class Classifier:
         except UnmaskError:
             raise
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
-            raise ModelError(f"model '{model.card.name}': ONNX Runtime refuses the network: {error}") from None
+            raise ModelError(
+                f"{model.source or model.card.identity}: ONNX Runtime refuses the network ({error}); fetch, export or "
+                "train the model again"
+            ) from None
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         missing = {head.output for head in model.card.heads} - outputs.keys()
         inputs = {value.name: value.shape for value in self._session.get_inputs()}

@@ -35,11 +35,12 @@ _MAX_MEMBER = 512 * 2**20  # bytes; a model of unmask has a few million
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model as loaded: its card and the bytes of its network."""
+    """A model as loaded: its card, the bytes of its network, and where they were read from, if from a file."""
 
     card: ModelCard
     onnx: bytes = field(repr=False)
     bundled: bool = False
+    source: str = ""
 
 
 def _bundled_folder() -> Path:
@@ -100,7 +101,7 @@ def _read_folder(folder: Path, *, bundled: bool) -> ModelFile:
             raise ModelError(f"{folder}: a run that is not finished; unmask train --resume makes its model") from None
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ModelError(f"{folder}: not a model folder ({reason}); expected model.json and model.onnx in it") from None
-    return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled)
+    return ModelFile(ModelCard.from_json(text, where=f"{folder}/model.json"), onnx, bundled, str(folder / GRAPH_FILE))
 
 
 def _read_archive(path: Path) -> ModelFile:
@@ -109,7 +110,7 @@ def _read_archive(path: Path) -> ModelFile:
         text, onnx = members["model.json"].decode("utf-8"), members[GRAPH_FILE]
     except (KeyError, UnicodeDecodeError) as error:
         raise _not_an_archive(path, error) from None
-    return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx)
+    return ModelFile(ModelCard.from_json(text, where=f"{path}: model.json"), onnx, source=str(path))
 
 
 def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -57,4 +57,5 @@ def inference_session(network: Any, *, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return runtime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    # By itself it would try a refused network once more, and print so on standard output.
+    return runtime.InferenceSession(network, options, providers=["CPUExecutionProvider"], enable_fallback=0)

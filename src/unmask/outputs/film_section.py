@@ -87,7 +87,7 @@ class FilmSection(Closing):
         self.summary.finish()
         film = self.summary
         begin = self._film.begin_s or 0.0
-        name = printable(Path(film.source).name or film.source)
+        name = printable(film.source)
         shown = sorted(sorted(film.people, key=lambda one: -one.seen_s)[:MAX_PEOPLE], key=lambda one: one.id)
         end = max(film.last_s + film.frame_s, begin + 1e-3)
         span = end - begin
@@ -95,9 +95,8 @@ class FilmSection(Closing):
         courses = "".join(self._course(person, its, begin, span) for person, its in zip(shown, parts, strict=True))
         people = [_data(person, its) for person, its in zip(shown, parts, strict=True)]
         data = {"begin": begin, "end": end, "labels": film.courses.labels, "people": people}
-        about = (
-            f"{film.frames:,} frames from {film.first_s:.2f} to {film.last_s:.2f} s, {film.empty:,} without a face, "
-        )
+        frames = "1 frame" if film.frames == 1 else f"{film.frames:,} frames"
+        about = f"{frames} from {film.first_s:.2f} to {film.last_s:.2f} s, {film.empty:,} without a face, "
         about += f"{len(film.people)} {'person' if len(film.people) == 1 else 'people'}"
         return Html(
             f'<section class="film" aria-labelledby="film{self._number}">\n'

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from unmask import images
-from unmask.errors import DataError, LimitError, UnmaskError
+from unmask.errors import DataError, InputError, LimitError, UnmaskError
 from unmask.outputs import open_writer
 from unmask.outputs.blurring import blur as blurred
 from unmask.outputs.drawing import draw
@@ -83,9 +83,12 @@ async def draw_picture(
     else:
         readings, errors = await _read(studio, [(name, data)], choice)
         if errors:
-            raise errors[0][1]
+            raise _none_read([(name, data)], errors)
         reading = readings[0]
-    png = await asyncio.to_thread(_drawn, name, data, reading, studio.settings.limits.max_pixels, blur)
+    try:
+        png = await asyncio.to_thread(_drawn, name, data, reading, studio.settings.limits.max_pixels, blur)
+    except InputError as error:
+        raise _none_read([(name, data)], [(name, error)]) from None
     return Response(png, media_type="image/png")
 
 

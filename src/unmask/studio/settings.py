@@ -67,7 +67,7 @@ class Limits:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
                 raise ConfigError(f"{name}: expected a finite number of at least {least}, got {value!r}")
         if self.max_pixels > MAX_PIXELS:
-            raise ConfigError(f"max_pixels: {self.max_pixels:,} are more than are ever decoded, {MAX_PIXELS:,}")
+            raise ConfigError(f"max_pixels: {self.max_pixels:,} pixels are more than are ever decoded, {MAX_PIXELS:,}")
 
 
 @dataclass(frozen=True, slots=True)

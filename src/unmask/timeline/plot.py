@@ -98,8 +98,8 @@ def _end_s(film: FilmSummary) -> float:
 
 
 def _title(film: FilmSummary, person: Person, *, several: bool) -> str:
-    named = f"person {person.id}, seen {person.seen_s:.1f} s"
-    return f"{printable(Path(film.source).name)}: {named}" if several else named
+    named = f"person {person.id}, seen {person.seen_s:.{1 if person.seen_s >= 1 else 2}f} s"
+    return f"{printable(film.source)}: {named}" if several else named
 
 
 def _withheld(begin_s: float, end_s: float) -> Any:

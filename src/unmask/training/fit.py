@@ -408,7 +408,8 @@ class Trainer:
 
     def _not_finite(self, epoch: int, what: str, where: str) -> UnmaskError:
         kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"
+        go_on = ", with initial naming this run's folder to go on from its weights" if epoch else ""
         return UnmaskError(
             f"{what} in epoch {epoch + 1}, {where}; {kept}. Lower learning_rate (unmask tune rate finds one) or set "
-            "clip_norm, and start the run anew, with initial naming this run's folder to go on from its weights"
+            f"clip_norm, and start the run anew{go_on}"
         )
