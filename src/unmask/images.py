@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,6 +204,15 @@ def load(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason}); check the path and the disk") from error
     return decode(data, name=str(path), max_pixels=max_pixels)
+
+
+def encoded(image: Image, kind: Literal["PNG", "JPEG"], **options: Any) -> bytes:
+    """A picture file of an image; the options are Pillow's, such as ``quality``."""
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, format=kind, **options)
+    return buffer.getvalue()
 
 
 def colour_profile(path: str | Path) -> bytes | None:

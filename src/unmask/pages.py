@@ -7,13 +7,13 @@ gives :class:`Html`; every other text is escaped.
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.images import encoded
 from unmask.palette import ABSTAINED, COLOURS, Colour
 from unmask.writing import printable
 
@@ -105,14 +105,10 @@ def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85, photo: boo
     become PNG, so that every pixel can be seen.
     """
     if isinstance(source, np.ndarray):
-        from PIL import Image
-
-        buffer = io.BytesIO()
         if max(source.shape[:2]) < 256 and not photo:
-            Image.fromarray(source).save(buffer, format="PNG", optimize=True)
+            source = encoded(source, "PNG", optimize=True)
         else:
-            Image.fromarray(source).save(buffer, format="JPEG", quality=quality, optimize=True)
-        source = buffer.getvalue()
+            source = encoded(source, "JPEG", quality=quality, optimize=True)
     if source.startswith(b"\x89PNG"):
         kind = "png"
     elif source.startswith(b"\xff\xd8"):

@@ -157,7 +157,7 @@ def bars(
         axes.set(title=title, ylabel=y)
         axes.margins(y=0.12)
         if len(series) > 1:
-            axes.legend()
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the bars, which fill the axes
     return figure
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
@@ -17,6 +16,7 @@ from unmask.evaluation.losses import TopLoss
 from unmask.evaluation.measure import Evaluation, measure
 from unmask.evaluation.page import PLOTS
 from unmask.explain.drawing import overlay
+from unmask.images import encoded
 
 FACES_IN_CELL = 6
 """Faces of each cell of a confusion matrix that the report can show."""
@@ -100,11 +100,7 @@ def strip(pictures: list[NDArray[np.uint8]]) -> bytes:
 
 def jpeg(pixels: NDArray[np.uint8], *, quality: int = 80) -> bytes:
     """Pixels as a JPEG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality, optimize=True)
-    return buffer.getvalue()
+    return encoded(pixels, "JPEG", quality=quality, optimize=True)
 
 
 def accuracy_value(evaluation: Evaluation) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from unmask.datasets.pictures import PictureRow, from_pictures
 from unmask.datasets.tables import parse_votes
 from unmask.errors import DataError, InputError
 from unmask.expressions import taxonomy_named
+from unmask.images import encoded
 from unmask.parsing import parse_json
 from unmask.writing import disk_errors, whole_folder, write_whole
 
@@ -109,11 +110,7 @@ def _write(dataset: FaceDataset, path: Path) -> None:
 
 def png(image: NDArray[np.uint8]) -> bytes:
     """A grey picture ``(H, W)`` as PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return encoded(image, "PNG")
 
 
 def _row(path: Path, cells: dict[str, Any], where: str, has_votes: bool) -> PictureRow | LeftOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from unmask.explain.base import Layer
 from unmask.explain.drawing import filter_mosaic, map_mosaic, overlay
 from unmask.explain.explanation import Explanation
+from unmask.images import encoded
 from unmask.pages import Html, figure, gallery, page, paragraph, section, table
 from unmask.writing import disk_errors, hundredths, percent, write_whole
 
@@ -157,11 +157,7 @@ def totals(layers: Sequence[Layer]) -> list[str]:
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """Pixels as a PNG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    return encoded(pixels, "PNG", optimize=True)
 
 
 def _heat_parts(explanation: Explanation) -> list[Html]:

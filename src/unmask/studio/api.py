@@ -197,8 +197,6 @@ def _reading_of(field: str) -> Reading:
 
 
 def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool) -> bytes:
-    from PIL import Image
-
     image = decoded(data, name=name, max_pixels=max_pixels)
     if image.shape[:2] != (reading.height, reading.width):
         raise DataError(
@@ -207,9 +205,7 @@ def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool
         )
     if blur:
         image = blurred(image, [face.box for face in reading.faces])
-    buffer = io.BytesIO()
-    Image.fromarray(draw(image, reading)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return images.encoded(draw(image, reading), "PNG")
 
 
 def _written(kind: str, body: schemas.ExportBody) -> str:
