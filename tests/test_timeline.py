@@ -271,6 +271,13 @@ def test_the_timeline_is_drawn(tmp_path: Path) -> None:
     dollars.finish()
     save_timeline(tmp_path / "c.svg", [film, dollars])
     assert "in$_$.mp4" in (tmp_path / "c.svg").read_text("utf-8")
+    films = []
+    for source in ("x/one.mp4", "x/clip.mp4", "y/clip.mp4"):
+        films.append(FilmSummary(source))
+        films[-1].add(reading(0.0, face(0.9)))
+        films[-1].finish()
+    titles = [axes.get_title(loc="left") for axes in timeline(films).axes]
+    assert titles == [f"{name}: person 1, seen 0.04 s" for name in ("one.mp4", "x/clip.mp4", "y/clip.mp4")]
     save_timeline(tmp_path / "a.png", [])
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="PNG or SVG"):

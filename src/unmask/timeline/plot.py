@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,10 +59,11 @@ def timeline(films: Sequence[FilmSummary]) -> Figure:
     rows = [(film, person) for film in films for person in film.people]
     shown = sorted(rows, key=lambda row: -row[1].seen_s)[:MAX_ROWS]
     rows = [row for row in rows if row in shown]
+    names = _names(films)
     with style():
         figure, grid = new_figure(10, 1.2 + 1.35 * max(1, len(rows)), rows=max(1, len(rows)), squeeze=False)
         for axes, (film, person) in zip(grid[:, 0], rows, strict=False):
-            _draw_person(axes, film, person, title=_title(film, person, several=len(films) > 1))
+            _draw_person(axes, film, person, title=names[film.source] + _title(person))
         last = grid[-1, 0]
         last.set_xlabel("time in seconds")
         if not rows:
@@ -71,8 +73,8 @@ def timeline(films: Sequence[FilmSummary]) -> Figure:
         else:
             labels = rows[0][0].courses.labels
             handles = [*(_patch(label) for label in labels), _withheld(0, 1)]
-            names = [*(str(label) for label in labels), "none named"]
-            figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+            shown_labels = [*(str(label) for label in labels), "none named"]
+            figure.legend(handles, shown_labels, loc="outside upper center", ncols=len(shown_labels))
     return figure
 
 
@@ -97,9 +99,17 @@ def _end_s(film: FilmSummary) -> float:
     return max(film.last_s + film.frame_s, film.first_s + 1e-3)
 
 
-def _title(film: FilmSummary, person: Person, *, several: bool) -> str:
-    named = f"person {person.id}, seen {person.seen_s:.{1 if person.seen_s >= 1 else 2}f} s"
-    return f"{printable(film.source)}: {named}" if several else named
+def _names(films: Sequence[FilmSummary]) -> dict[str, str]:
+    """What stands before the people of each film, by its source: its name, or its path where two are named alike."""
+    sources = {film.source for film in films}
+    short = Counter(Path(source).name for source in sources)
+    if len(sources) == 1:
+        return dict.fromkeys(sources, "")
+    return {one: f"{printable(Path(one).name if short[Path(one).name] == 1 else one)}: " for one in sources}
+
+
+def _title(person: Person) -> str:
+    return f"person {person.id}, seen {person.seen_s:.{1 if person.seen_s >= 1 else 2}f} s"
 
 
 def _withheld(begin_s: float, end_s: float) -> Any:
