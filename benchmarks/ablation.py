@@ -105,6 +105,11 @@ def gain(runs: Sequence[Run], plain: Sequence[Run], head: str) -> Interval:
     return interval(value, np.take_along_axis(means, seeds, axis=1).mean(axis=1))
 
 
+def points(difference: float) -> str:
+    """A difference of shares, in points of per cent."""
+    return f"{difference * 100:+.1f}"
+
+
 def row(change: str, runs: Sequence[Run], plain: Sequence[Run]) -> str:
     """A row of the table."""
     cells = [change]
@@ -115,7 +120,7 @@ def row(change: str, runs: Sequence[Run], plain: Sequence[Run]) -> str:
         cells.append(f"{np.mean([r.right[head].mean() for r in runs]) * 100:.1f}")
         found = gain(runs, plain, head)
         same = runs is plain
-        cells.append("" if same else f"{found.value * 100:+.1f} ({found.low * 100:+.1f} to {found.high * 100:+.1f})")
+        cells.append("" if same else f"{points(found.value)} ({found.between(points)})")
     for head in HEADS:
         known = [r.measured[head] * 100 for r in runs if head in r.measured]
         cells.append(f"{np.mean(known):.1f}" if known else "-")

@@ -91,9 +91,7 @@ def table(
         rows["not cut anew"] = right([picture for picture, _ in found])
     for what, hits in rows.items():
         difference = compare(hits, as_cut).difference
-        print(
-            f"{what:12}  {hits.mean():8.3f}  {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
-        )
+        print(f"{what:12}  {hits.mean():8.3f}  {difference.value:+.3f} ({difference.between('{:+.3f}'.format)})")
 
 
 def main() -> int:

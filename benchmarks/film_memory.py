@@ -51,6 +51,8 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=25, help="frames a second of the film")
     parser.add_argument("--detector", default="mtcnn")
     arguments = parser.parse_args()
+    if arguments.minutes * 60 - 1 / arguments.rate < 60:
+        parser.error("--minutes: expected more than one, as what comes after the first minute is compared with it")
     with tempfile.TemporaryDirectory() as name:
         film, folder = Path(name) / "film.mp4", Path(name)
         make_film(film, arguments.minutes, arguments.rate)

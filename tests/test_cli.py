@@ -416,6 +416,7 @@ def test_each_reason_for_abstaining(
         (("evaluate", "small", "--data", "x.csv", "--taxonomy", "ferplu"), 2, "did you mean 'ferplus'"),
         (("data", "audit", "x.csv", "--report", "page.txt"), 2, "--report: expected a file that ends in .html or .htm"),
         (("train", "--config", "x", "--data", "x", "--out", "x", "--gallery", "v.xyz"), 2, "that ends in .png, got"),
+        (("data", "fetch", "kaggle:a/b", "--out", "x"), 2, "--out is for hf:, not for kaggle:; leave it out"),
         (("data", "fetch", "nix"), 2, "expected hf:OWNER/NAME or kaggle:OWNER/NAME"),
         (("data", "fetch", "hf:a/b", "--out", "x", "--size", "5000"), 2, "expected 1 to 4096 pixels"),
         (("data", "describe", "x.csv", "--size", "0"), 2, "--size: expected a whole number of at least 1"),
@@ -635,12 +636,14 @@ def test_long_lists_of_layers_are_counted() -> None:
     assert layers([]) == ""
 
 
-def test_a_list_is_told_how_it_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_list_is_told_how_it_is_read(capsys: pytest.CaptureFixture[str], photo: Path, tmp_path: Path) -> None:
     """A file of paths is no picture, and the message says where it goes."""
-    (tmp_path / "list.txt").write_text("a.jpg\nb.jpg\n")
-    code, out, err = run(capsys, "read", str(tmp_path / "list.txt"))
-    assert (code, out) == (1, "")
-    assert "unmask read - < LIST" in err
+    (tmp_path / "list.txt").write_text(f"{photo}\nb.jpg\n")
+    (tmp_path / "page.jpg").write_text("<!DOCTYPE html>\n")
+    for name, listed in (("list.txt", True), ("page.jpg", False)):
+        code, out, err = run(capsys, "read", str(tmp_path / name))
+        assert (code, out) == (1, "")
+        assert ("unmask read - < LIST" in err) is listed
 
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="the system does not show standard input")

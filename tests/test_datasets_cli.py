@@ -73,6 +73,10 @@ def test_audit_and_fix(csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     # Both copies carry another label in PublicTest, so that both pairs go.
     assert load_dataset(fixed).splits.tolist() == ["Training"] * 4 + ["PublicTest"] * 4
     assert csv_file.read_bytes() == before
+    for page, place in (("set/page.html", "set"), ("set.html", "set.html")):
+        command = ["data", "audit", str(csv_file), "--report", str(tmp_path / page), "--fix", str(tmp_path / place)]
+        assert main(command) == 2
+        assert "would lie where --fix writes the data set" in capsys.readouterr().err
     assert main(["data", "audit", str(csv_file), "--no-near", "--fix", str(csv_file)]) == 1
     assert csv_file.read_bytes() == before
 

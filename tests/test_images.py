@@ -639,6 +639,7 @@ def test_colour_profiles(kind: str, tmp_path: Path) -> None:
     for space, known in ((b"RGB", True), (b"GRAY", False), (b"CMYK", False)):
         path.write_bytes(encode(Pillow.fromarray(RGB), kind, icc_profile=profile(space)))
         assert images.colour_profile(path) == (profile(space) if known else None)
+        assert images.colour_profile(path.read_bytes()) == images.colour_profile(path)
     path.write_bytes(encode(Pillow.fromarray(RGB), kind))
     assert images.colour_profile(path) is None
 

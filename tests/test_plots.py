@@ -29,6 +29,7 @@ def test_a_plot_is_the_same_twice(name: str) -> None:
     first, second = (plots.to_svg(FIGURES[name]()) for _ in range(2))
     assert first == second
     assert b"<svg" in first
+    assert b"mathdefault" not in first  # axes are labelled in plain figures
     assert plots.to_png(FIGURES[name]()).startswith(b"\x89PNG")
 
 
@@ -50,6 +51,12 @@ def test_any_name_stands_in_a_plot(name: str, recwarn: pytest.WarningsRecorder) 
     ):
         assert name in plots.to_svg(figure).decode()
     assert not recwarn.list
+
+
+def test_a_logarithmic_axis() -> None:
+    """Powers of ten, in figures."""
+    drawn = plots.to_svg(plots.lines({"a": ([1e-5, 1e-3, 1e-1], [1, 2, 3])}, log_x=True)).decode()
+    assert all(f">{power}<" in drawn for power in ("1e-05", "0.0001", "0.001", "0.01", "0.1"))
 
 
 def test_bars_that_are_not_there() -> None:

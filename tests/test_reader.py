@@ -126,8 +126,12 @@ def test_arrays_that_are_no_pictures(reader: Reader, array: np.ndarray) -> None:
 
 def test_no_worker_and_no_thread(reader: Reader, photo: Path) -> None:
     """Numbers with which nothing could be read are refused, as on the command line."""
-    with pytest.raises(ConfigError, match="workers 0: expected at least 1"):
+    with pytest.raises(ConfigError, match="workers 0: expected a whole number of at least 1"):
         next(reader.read(photo, workers=0))
+    for workers in ("2", True, 1.5):
+        with pytest.raises(ConfigError, match="expected a whole number"):
+            next(reader.read(photo, workers=workers))  # type: ignore[arg-type]
+    assert len(list(reader.read(photo, workers=np.int64(2)))) == 1  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="threads -5: expected at least 1"):
         unmask.load(threads=-5)
 
@@ -270,3 +274,10 @@ def test_generated_smiles(data_folder: Path) -> None:
     named = [reading.faces[0].expression for reading in readings if reading.faces]
     assert len(named) > 0.9 * len(readings)
     assert np.mean([expression == "happy" for expression in named]) >= 0.9
+
+
+@pytest.mark.parametrize("shape", [(40_000, 64), (64, 40_000), (40_000, 64, 3)])
+def test_a_face_beside_a_long_picture(shape: tuple[int, ...]) -> None:
+    """What a detector of one's own finds outside is cut out of the edge, however long the picture is."""
+    for box in (Box(500, 100, 600, 200), Box(-600, -200, -500, -100), Box(100, 500, 200, 600)):
+        assert not crop(np.zeros(shape, np.uint8), Detection(box, 1.0)).any()

@@ -278,6 +278,8 @@ def test_the_timeline_is_drawn(tmp_path: Path) -> None:
         films[-1].finish()
     titles = [axes.get_title(loc="left") for axes in timeline(films).axes]
     assert titles == [f"{name}: person 1, seen 0.04 s" for name in ("one.mp4", "x/clip.mp4", "y/clip.mp4")]
+    twice = [axes.get_title(loc="left") for axes in timeline([films[0], films[0]]).axes]
+    assert twice == ["one.mp4: person 1, seen 0.04 s"] * 2
     save_timeline(tmp_path / "a.png", [])
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="PNG or SVG"):

@@ -182,13 +182,15 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """What is written stands in its place at the end; an interruption leaves nothing, nor the folders made for it."""
     target = tmp_path / "deep" / "set"
 
-    def write(error: BaseException | None = None) -> None:
+    def write(error: BaseException | None = None, *, full: bool = False) -> None:
         with whole_folder(target) as part:
             (part / "sub").mkdir()
             (part / "sub" / "a").write_text("a")
             assert [path.name[0] for path in target.iterdir()] == ["."]
             if error:
                 raise error
+            if full:
+                raise InputError(f"{part / 'b'}: full")
 
     with pytest.raises(KeyboardInterrupt):
         write(KeyboardInterrupt())
@@ -197,6 +199,9 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="torn"):
         write(ValueError("torn"))
     assert list(target.iterdir()) == []
+    with pytest.raises(InputError, match="full") as caught:  # of what the user named, not of the hidden folder
+        write(None, full=True)
+    assert str(caught.value) == f"{target / 'b'}: full"
     write()
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["sub", str(Path("sub", "a"))]
     with pytest.raises(InputError, match="is not empty"):

@@ -85,7 +85,6 @@ _REFUSED_MODES = {
     "I": "32-bit samples, of which black and white are not known",
     "LAB": "CIELAB colours",
 }
-_TEXT = 512  # first bytes by which text is told
 _BLOCK = 1024  # side of the squares in which pixels are converted
 _PILLOW_IS_QUIET = ("ignore", None, Warning, re.compile(r"PIL\.|pillow_heif"), 0)
 
@@ -139,10 +138,10 @@ def decode(
         if _FILM.match(data):
             raise InputError(f"{name}: is a film and no picture; give it a film's ending, such as .mp4")
         begin = f"it begins with {data[:12]!r}" if data else "it has zero bytes"
-        step = "Fetch the file again, or convert it to one of these"
-        if data and data[:_TEXT].isascii() and b"\0" not in data[:_TEXT]:
-            step = "A list of pictures, one a line, is read from standard input: unmask read - < LIST"
-        raise InputError(f"{name}: not a picture that unmask reads: {begin}; expected {', '.join(_FORMATS)}. {step}")
+        raise InputError(
+            f"{name}: not a picture that unmask reads: {begin}; expected {', '.join(_FORMATS)}. "
+            "Fetch the file again, or convert it to one of these"
+        )
     from PIL.Image import DecompressionBombError
 
     reader = _reader(kind, name)
@@ -215,18 +214,23 @@ def encoded(image: Image, kind: Literal["PNG", "JPEG"], **options: Any) -> bytes
     return buffer.getvalue()
 
 
-def colour_profile(path: str | Path) -> bytes | None:
-    """The ICC profile of a picture file's RGB colours, which :func:`load` leaves as they are; None without one.
+def colour_profile(source: str | Path | bytes) -> bytes | None:
+    """The ICC profile of RGB colours, which :func:`decode` leaves as they are; None without one.
 
-    A picture that is made of the loaded one looks like it only with the same profile. Never raises.
+    A picture that is made of the decoded one looks like it only with the same profile. Never raises.
+
+    Parameters
+    ----------
+    source
+        Path of a picture file, or its bytes.
     """
     try:
-        path = Path(path)
-        kind = file_format(path)
-        if kind is None:
-            return None
-        with _quiet_pillow(), path.open("rb") as file, _reader(kind, str(path))(file) as picture:
-            profile = picture.info.get("icc_profile")
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file, _quiet_pillow():
+            kind = picture_format(file.read(SIGNATURE_BYTES))
+            if kind is None:
+                return None
+            file.seek(0)
+            profile = _reader(kind, "")(file).info.get("icc_profile")
     except Exception:  # as in decode; a picture whose profile cannot be read has none
         return None
     # Of grey and CMYK pictures the profile says nothing about RGB.

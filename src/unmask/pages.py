@@ -98,17 +98,17 @@ def section(title: str, *parts: Html, level: int = 2, anchor: str = "") -> Html:
     return Html(f"<section{name}><h{level}>{text(title)}</h{level}>\n{''.join(parts)}</section>\n")
 
 
-def data_uri(source: bytes | NDArray[np.uint8], *, quality: int = 85, photo: bool = False) -> str:
+def data_uri(source: bytes | NDArray[np.uint8], *, photo: bool = False, profile: bytes | None = None) -> str:
     """A picture as an address that holds the picture itself.
 
     Pixels become JPEG where they are a photo, which is then a tenth as long, or 256 pixels wide or high; smaller ones
-    become PNG, so that every pixel can be seen.
+    become PNG, so that every pixel can be seen. Of a photo a colour profile can be kept.
     """
     if isinstance(source, np.ndarray):
         if max(source.shape[:2]) < 256 and not photo:
             source = encoded(source, "PNG", optimize=True)
         else:
-            source = encoded(source, "JPEG", quality=quality, optimize=True)
+            source = encoded(source, "JPEG", quality=85, optimize=True, icc_profile=profile)
     if source.startswith(b"\x89PNG"):
         kind = "png"
     elif source.startswith(b"\xff\xd8"):

@@ -91,12 +91,16 @@ def lines(
 ) -> Figure:
     """Curves by name, each of its x and y values."""
     with style():
+        from matplotlib.ticker import NullFormatter
+
         figure, axes = new_figure(*size)
         for colour, (name, (xs, ys)) in zip(_cycle(), series.items(), strict=False):
             axes.plot(xs, ys, color=colour, label=name, linewidth=1.5, marker="." if len(xs) < 30 else None)
         axes.set(title=title, xlabel=x, ylabel=y)
         if log_x:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")  # its own labels are formulas
+            axes.xaxis.set_minor_formatter(NullFormatter())
         if len(series) > 1:
             axes.legend()
     return figure

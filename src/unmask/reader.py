@@ -115,7 +115,7 @@ class Reader:
         Raises
         ------
         ConfigError
-            Less than one worker.
+            Another number of workers than a whole one of 1 or more.
         UnmaskError
             A source cannot be read. To go on with the rest, use :meth:`stream`.
         """
@@ -146,7 +146,7 @@ class Reader:
         Raises
         ------
         ConfigError
-            Less than one worker.
+            Another number of workers than a whole one of 1 or more.
         """
         check_workers(workers)
         inputs = (one for one in expand(source) if skip is None or not skip(one.name))

@@ -161,8 +161,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
         The folder holds something already, or cannot be made.
     """
     with disk_errors(path):
-        if path.is_dir() and any(path.iterdir()):
-            raise InputError(f"{path}: is not empty; name another folder")
+        for entry in path.iterdir() if path.is_dir() else ():
+            left = f" (an earlier run has left {entry.name})" if entry.name.startswith(".unmask-") else ""
+            raise InputError(f"{path}: is not empty{left}; name another folder")
         made = [folder for folder in (path, *path.parents) if not folder.exists()]  # the lowest first
         part = path / f".unmask-{os.urandom(8).hex()}.part"
         part.mkdir(parents=True)
@@ -172,11 +173,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
             for entry in sorted(part.iterdir()):
                 entry.rename(path / entry.name)
             part.rmdir()
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         with suppress(OSError):  # somebody has put something there meanwhile
             for folder in made:
                 folder.rmdir()
+        if isinstance(error, InputError):  # about a file in the hidden folder, which nobody knows of
+            raise InputError(str(error).replace(str(part), str(path))) from error
         raise
 
 

@@ -61,7 +61,7 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
         prog="unmask",
         description="Reads facial expressions on your own machine: reads expressions, not minds.",
         epilog="Exit codes: 0 done, 1 something could not be read, found or written, or did not pass a check (each is "
-        "reported; the rest is done), 2 wrong usage or something not installed, 130 interrupted (what was written is "
+        "reported; the rest is done), 2 wrong usage or something not installed, 130 interrupted (what is complete is "
         "kept).",
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")

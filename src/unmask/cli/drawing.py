@@ -148,13 +148,13 @@ class Pictures:
                 self._film = self._open_film(reading.source)
             self._film.add(frame, reading)
             return
+        profile = colour_profile(reading.source)
         if self._annotate and reading.source not in self._passed:
             from unmask.outputs.drawing import save_annotated
 
-            target, profile = self._target(reading.source, ".png"), colour_profile(reading.source)
-            save_annotated(frame.image, reading, target, profile=profile)
+            save_annotated(frame.image, reading, self._target(reading.source, ".png"), profile=profile)
         if self._page:
-            self._page.add(frame.image, reading)
+            self._page.add(frame.image, reading, profile=profile)
 
     def _open_film(self, source: str) -> _Film:
         self._films += 1

@@ -203,8 +203,8 @@ def _text(evaluation: Evaluation) -> str:
                 f"{title:27} n {part['n']:6,}  accuracy {part['accuracy']:.4f}  macro-F1 {part['macro_f1']:.4f}  "
                 f"calibration error {part['ece']:.4f}  log loss {part['nll']:.4f}"
             )
-    bounds = f"{accuracy.low:.4f} to {accuracy.high:.4f}" if accuracy.is_known else "- (all rows are answered alike)"
-    lines.append(f"{'95 % interval, all rows':27} accuracy {bounds}")
+    alike = "" if accuracy.is_known else " (all rows are answered alike)"
+    lines.append(f"{'95 % interval, all rows':27} accuracy {accuracy.between('{:.4f}'.format)}{alike}")
     chance = f"calibration error {figures['ece_by_chance']:.4f}, on average, had every score been true"
     lines.append(f"{'by chance alone, all rows':27} {chance}")
     short = [label[:8] for label in figures["labels"]]

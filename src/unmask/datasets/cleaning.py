@@ -21,8 +21,9 @@ from unmask.errors import DataError, InputError
 from unmask.writing import write_whole
 
 KEEP, DROP = "keep", "drop"
-_DOUBT_DIGITS = 4
 """Decisions besides a label's name; an empty one keeps the row too."""
+
+_DOUBT_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,11 @@ class Interval:
         """As a table shows it: the figure and its bounds, to three decimals; a dash for what is not known."""
         if math.isnan(self.value):
             return "-"
-        bounds = f"{self.low:.3f} to {self.high:.3f}" if self.is_known else "-"
-        return f"{self.value:.3f} ({bounds})"
+        return f"{self.value:.3f} ({self.between()})"
+
+    def between(self, shown: Callable[[float], str] = "{:.3f}".format) -> str:
+        """The bounds, each as ``shown`` writes it; a dash where they are not known."""
+        return f"{shown(self.low)} to {shown(self.high)}" if self.is_known else "-"
 
     @property
     def is_known(self) -> bool:

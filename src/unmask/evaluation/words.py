@@ -16,10 +16,9 @@ GROUP_HEAD = ("group", "rows", "accuracy", "balanced accuracy", "macro-F1")
 def comparison_sentence(comparison: Comparison) -> str:
     """What the comparison says, for a page or a terminal."""
     difference = comparison.difference
-    bounds = f"{difference.low:+.4f} to {difference.high:+.4f}" if difference.is_known else "-"
     return (
         f"Accuracy of {comparison.first} less that of {comparison.second}: {difference.value:+.4f} "
-        f"({bounds}); each alone right on {comparison.only_first:,} and "
+        f"({difference.between('{:+.4f}'.format)}); each alone right on {comparison.only_first:,} and "
         f"{comparison.only_second:,} of {comparison.n:,} rows; McNemar's exact test p = {comparison.p_value:.2g}."
     )
 

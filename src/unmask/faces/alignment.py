@@ -107,11 +107,15 @@ def _neighbourhood(image: NDArray[np.uint8], start: complex, edge: complex) -> t
     corners = np.array([0, 1, 1j, 1 + 1j]) * edge + start
     reach = abs(edge)  # what mirroring may need beyond the square
     height, width = image.shape[:2]
-    x1, x2 = (min(max(math.floor(x), 0), width) for x in (corners.real.min() - reach, corners.real.max() + reach))
-    y1, y2 = (min(max(math.floor(y), 0), height) for y in (corners.imag.min() - reach, corners.imag.max() + reach))
-    if x1 >= x2 or y1 >= y2:  # the square lies beside the picture
-        return image, start
+    x1, x2 = _within(width, corners.real.min() - reach, corners.real.max() + reach)
+    y1, y2 = _within(height, corners.imag.min() - reach, corners.imag.max() + reach)
     return image[y1:y2, x1:x2], start - complex(x1, y1)
+
+
+def _within(length: int, first: float, last: float) -> tuple[int, int]:
+    """The part of a stretch that lies in ``0..length``; of one beside it, the pixel that is nearest."""
+    begin = min(max(math.floor(first), 0), length - 1)
+    return begin, max(begin + 1, min(math.floor(last), length))
 
 
 def _reduced(

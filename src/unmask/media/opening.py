@@ -15,6 +15,7 @@ from unmask.media.base import Camera, Failure, Frame, ImageSequence, Input, Sour
 from unmask.media.expand import expand
 from unmask.media.pipeline import ordered_map
 from unmask.media.span import WHOLE, Span
+from unmask.media.stdin import is_list
 
 Out = TypeVar("Out")
 
@@ -30,12 +31,22 @@ def open_frame(item: Input) -> Frame | Failure:
         if isinstance(content, bytes):
             return Frame(images.decode(content, name=item.name), item.name)
         if isinstance(content, Path):
-            return Frame(images.load(content), item.name)
+            return Frame(_picture(content), item.name)
         # An array lies in memory already, whatever its size.
         size = content.size if isinstance(content, np.ndarray) else images.MAX_PIXELS
         return Frame(images.as_image(content, name=item.name, max_pixels=size), item.name)
     except UnmaskError as error:
         return Failure(item.name, error)
+
+
+def _picture(path: Path) -> images.Image:
+    try:
+        return images.load(path)
+    except InputError:
+        if is_list(path):
+            reads = "it is read from standard input: unmask read - < LIST"
+            raise InputError(f"{path}: is a list of files; {reads}") from None
+        raise
 
 
 def open_film(

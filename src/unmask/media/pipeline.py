@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import queue
 import threading
 from collections import deque
@@ -21,7 +22,11 @@ _WAKE_S = 0.1  # how soon a thread that waits notices that nobody wants its resu
 
 def check_workers(workers: int) -> None:
     """Raises ConfigError for less than 1, and for what is no whole number."""
-    if not isinstance(workers, int) or workers < 1:
+    try:
+        enough = operator.index(workers) >= 1 and not isinstance(workers, bool)
+    except TypeError:
+        enough = False
+    if not enough:
         raise ConfigError(f"workers {workers!r}: expected a whole number of at least 1")
 
 

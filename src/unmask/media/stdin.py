@@ -50,6 +50,15 @@ def _read(stream: BinaryIO) -> Iterator[Input | str]:
         yield from _paths(head, stream)
 
 
+def is_list(path: Path) -> bool:
+    """Whether the first line of a file is the path of another one."""
+    try:
+        with path.open("rb") as file:
+            return _is_path(file.readline(_MAX_LINE))
+    except OSError:
+        return False
+
+
 def _is_path(line: bytes) -> bool:
     try:
         text = line.decode().rstrip("\r\n")

@@ -93,14 +93,14 @@ class ReportWriter(Closing):
             self._page = self._new.part.open("wb")
         self._body = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115 (closed in close)
 
-    def add(self, image: NDArray[np.uint8], reading: Reading) -> None:
-        """Add one frame: its picture, uint8 RGB ``(H, W, 3)`` or grey ``(H, W)``, and its reading.
+    def add(self, image: NDArray[np.uint8], reading: Reading, *, profile: bytes | None = None) -> None:
+        """Add one frame: its picture, uint8 RGB ``(H, W, 3)`` or grey ``(H, W)``, its reading and its colour profile.
 
         Raises ValueError when they are not of the same size, or after ``close``.
         """
         if self._body.closed:
             raise ValueError(f"{self._path}: this report is closed")
-        article = _article(image, reading, self._pictures + 1)
+        article = _article(image, reading, self._pictures + 1, profile)
         self._pictures += 1
         self._empty += not reading.faces
         self._models.add(reading.model)
@@ -180,9 +180,9 @@ def _failure_list(messages: Sequence[str]) -> str:
     return f'<section aria-labelledby="not-read"><h2 id="not-read">Not read</h2>\n<ul>\n{lines}</ul></section>\n'
 
 
-def _article(image: NDArray[np.uint8], reading: Reading, number: int) -> str:
+def _article(image: NDArray[np.uint8], reading: Reading, number: int, profile: bytes | None) -> str:
     name = text(frame_name(reading))
-    marked = data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE), photo=True)
+    marked = data_uri(draw(image, reading, max_side=THUMBNAIL_SIDE), photo=True, profile=profile)
     words = ", ".join(verdict(face) for face in reading.faces)
     alt = text(f"{face_count(len(reading.faces))} marked{': ' if words else ''}{words}")
     return (

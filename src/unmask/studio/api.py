@@ -205,7 +205,7 @@ def _drawn(name: str, data: bytes, reading: Reading, max_pixels: int, blur: bool
         )
     if blur:
         image = blurred(image, [face.box for face in reading.faces])
-    return images.encoded(draw(image, reading), "PNG")
+    return images.encoded(draw(image, reading), "PNG", icc_profile=images.colour_profile(data))
 
 
 def _written(kind: str, body: schemas.ExportBody) -> str:

@@ -103,7 +103,7 @@ def _names(films: Sequence[FilmSummary]) -> dict[str, str]:
     """What stands before the people of each film, by its source: its name, or its path where two are named alike."""
     sources = {film.source for film in films}
     short = Counter(Path(source).name for source in sources)
-    if len(sources) == 1:
+    if len(films) == 1:
         return dict.fromkeys(sources, "")
     return {one: f"{printable(Path(one).name if short[Path(one).name] == 1 else one)}: " for one in sources}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from unmask.capstone.interactive import slider
 from unmask.capstone.sections import Kept
+from unmask.classical.results import whole_fit_s
 from unmask.pages import Html, paragraph, section, table
 from unmask.writing import percent
 
@@ -135,7 +136,7 @@ def _whole(whole: Mapping[str, Any] | None) -> list[Html]:
             f"{cell['accuracy']:.3f}",
             f"{cell['deduplicated']['accuracy']:.3f}",
             f"{cell['macro_f1']:.3f}",
-            f"{cell['feature_s'] + cell['search_s'] + cell['fit_s']:,.0f}",
+            f"{whole_fit_s(cell):,.0f}",
         ]
         for cell in sorted(whole["cells"], key=lambda cell: -float(cell["accuracy"]))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def _face_weights(context: Context, result: Result) -> None:
             protocol=f"MobileNet at 96 pixels, {budget.epochs} epochs, {found['n']:,} rows measured, copies together",
             seeds=[0],
         )
-    errors = {"accuracy": [(f["interval"][1] - f["interval"][0]) / 2 for f in figures.values()]}
+    spans = [f["interval"] or (math.nan, math.nan) for f in figures.values()]
+    errors = {"accuracy": [(high - low) / 2 for low, high in spans]}
     values = {"accuracy": [f["accuracy"] for f in figures.values()]}
     plot = bars(list(figures), values, errors=errors, y="accuracy", digits=3, title="One recipe, three beginnings")
     context.draw(result, "beginnings", plot, "Accuracy by the weights that training begins with; 95 % intervals.")

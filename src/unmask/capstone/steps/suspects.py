@@ -109,10 +109,12 @@ def _against_votes(
     counts = [count for count in (100, 200, 500, 1000, 2000, 4000, 8000) if count <= len(doubted)]
     shares = {count: float(np.nanmean(differs[doubted[:count]])) for count in [*counts, len(doubted)] if count}
     base = float(np.nanmean(differs))
+    if not shares:
+        return
     result.data["votes"] = {"shares": {str(count): share for count, share in shares.items()}, "all": base}
     result.value(
         "suspects.votes",
-        float(np.nanmean(differs[doubted])) if len(doubted) else None,
+        float(np.nanmean(differs[doubted])),
         protocol="share of the suspects whose label FER+'s majority rejects",
         mended={"quantity": "the same share of all rows", "value": base},
     )

@@ -10,6 +10,7 @@ from typing import Any
 from unmask.cli.loading import add_loading_options, check_outputs, check_outside, load
 from unmask.cli.text import tell
 from unmask.cli.values import file_with
+from unmask.errors import ConfigError
 from unmask.writing import try_file
 
 
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.export import check_place, write_dataset
 
     check_outputs(arguments, {"--report": arguments.report})
+    if arguments.report and arguments.fix and arguments.report.absolute().is_relative_to(arguments.fix.absolute()):
+        raise ConfigError(f"--report {arguments.report} would lie where --fix writes the data set; name another place")
     check_outside(arguments, {"--report": arguments.report, "--fix": arguments.fix})
     if arguments.fix:
         check_place(arguments.fix)

@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from unmask.cli.data import check_heeded
 from unmask.cli.text import tell
 from unmask.cli.values import whole
+
+_SIZE = 48  # that of the data sets' own default, which takes long to load
 
 
 def add_parser(actions: Any) -> None:
@@ -21,7 +24,7 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("source", metavar="SOURCE", help="hf:OWNER/NAME or kaggle:OWNER/NAME")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to, for hf:")
     parser.add_argument(
-        "--size", type=whole(1), default=48, metavar="PIXELS", help="side of the crops (default: %(default)s)"
+        "--size", type=whole(1), metavar="PIXELS", help=f"side of the crops, for hf: (default: {_SIZE})"
     )
     parser.add_argument(
         "--taxonomy", metavar="NAME", help="what labels of hf: mean that are numbers without names: fer2013 or ferplus"
@@ -34,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     from unmask.datasets.fetch import fetch
     from unmask.expressions import taxonomy_named
 
+    if (place := arguments.source.partition(":")[0] + ":") == "kaggle:":
+        check_heeded(arguments, place, dict.fromkeys(("out", "size", "taxonomy"), ("hf:",)))
     taxonomy = taxonomy_named(arguments.taxonomy) if arguments.taxonomy else None
-    folder = fetch(arguments.source, arguments.out, size=arguments.size, taxonomy=taxonomy)
+    folder = fetch(arguments.source, arguments.out, size=arguments.size or _SIZE, taxonomy=taxonomy)
     print(folder)
     tell(f"look into it with: unmask data describe {folder}")
     return 0
