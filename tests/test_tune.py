@@ -363,7 +363,7 @@ def test_train_on_the_command_line(files: tuple[str, str], tmp_path: Path, capsy
         (["--set", "heads.ferplus=1.0"], 1, "--ferplus"),
         (["--threads", "0"], 2, "--threads: expected a whole number from 1"),
         (["--device", "foo", "--data", "none.csv"], 2, "no device 'foo' on this machine; known: cpu"),
-        (["--set", "train_split=Trainning"], 1, "did you mean 'Training'"),
+        (["--set", "train_split=Trainning"], 2, "did you mean 'Training'"),
         (["--set", "network='resnett'"], 2, "did you mean 'resnet'"),
     ],
 )
