@@ -411,6 +411,10 @@ def test_image_sequences(tmp_path: Path) -> None:
     assert "ends at 0.13 s, before the start, 1 s" in str(late.error)
     with pytest.raises(ConfigError):
         ImageSequence("*.png", Fraction(0))
+    (tmp_path / "9.png").unlink()
+    (tmp_path / "9.png").symlink_to("nowhere")
+    folder = ImageSequence(str(tmp_path), sequence.fps)  # which also gives links that lead nowhere
+    assert [type(item) for item in frames(folder)] == [type(item) for item in items]
 
 
 class FakeCamera:

@@ -161,8 +161,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
         The folder holds something already, or cannot be made.
     """
     with disk_errors(path):
-        for entry in path.iterdir() if path.is_dir() else ():
-            left = f" (an earlier run has left {entry.name})" if entry.name.startswith(".unmask-") else ""
+        taken = next(path.iterdir(), None) if path.is_dir() else None
+        if taken is not None:
+            left = f" (an earlier run has left {taken.name})" if taken.name.startswith(".unmask-") else ""
             raise InputError(f"{path}: is not empty{left}; name another folder")
         made = [folder for folder in (path, *path.parents) if not folder.exists()]  # the lowest first
         part = path / f".unmask-{os.urandom(8).hex()}.part"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unmask.errors import InputError, ModelError
-from unmask.models import store
+from unmask.errors import InputError
 
 VGG19_HINT = "unmask models fetch vgg19-imagenet, or name a file with --weights"
 MOBILENET_HINT = "unmask models fetch mobilenet_v2-imagenet, or name a file with --imagenet"
@@ -56,18 +55,14 @@ class Inputs:
         return {}
 
     def find(self, name: str) -> Path | None:
-        """The file of this name; None where it was neither given nor fetched before."""
+        """The file of this name; None where it was neither given nor fetched before. Raises ModelError if damaged."""
         given: Path | None = getattr(self, name)
         published = {"weights": "vgg19-imagenet", "imagenet": "mobilenet_v2-imagenet"}
         if given is not None or name not in published:
             return given
-        from unmask.networks.weights import find_weights
+        from unmask.networks.weights import find_published
 
-        store.find(published[name])  # raises ModelError of a damaged file, which is not to be passed over
-        try:
-            return find_weights(published[name])
-        except ModelError:
-            return None
+        return find_published(published[name])
 
     def checksum(self, name: str) -> str:
         """SHA-256 of a file's content; empty where there is none."""

@@ -71,10 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
     for name, _, unit, _ in _LIMITS:
         value = getattr(arguments, name)
         if value is not None:
-            least = 0 if name == "max_rate" else 1
-            if value < least:  # in the unit in which it was given
-                option = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{option}: expected a finite number of at least {least}, got {value:g}")
             value *= unit
             whole = name not in ("max_rate", "timeout") and math.isfinite(value)
             given[name] = int(value) if whole else value
@@ -82,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
         limits = Limits(**given)
     except ConfigError as error:
         name, _, wrong = str(error).partition(":")
-        raise ConfigError(f"--{name.replace('_', '-')}:{wrong}") from None
+        said, got, _ = wrong.partition(", got ")
+        value = f"{got}{getattr(arguments, name):g}" if got else ""  # in the unit in which it was given
+        raise ConfigError(f"--{name.replace('_', '-')}:{said}{value}") from None
     settings = Settings(
         host=arguments.host,
         port=arguments.port,

@@ -8,7 +8,7 @@ thousand times faster (Efron and Tibshirani, "An Introduction to the Bootstrap",
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ from unmask.errors import DataError
 
 DRAWS = 2000
 LEVEL = 0.95
+
+
+def between(bounds: Sequence[float] | None, shown: Callable[[float], str]) -> str:
+    """Bounds as ``69.1 % to 71.0 %``, each as ``shown`` writes it; a dash for None, where the rows can tell none."""
+    return "-" if bounds is None else f"{shown(bounds[0])} to {shown(bounds[1])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Interval:
 
     def between(self, shown: Callable[[float], str] = "{:.3f}".format) -> str:
         """The bounds, each as ``shown`` writes it; a dash where they are not known."""
-        return f"{shown(self.low)} to {shown(self.high)}" if self.is_known else "-"
+        return between(self.to_json(), shown)
 
     @property
     def is_known(self) -> bool:

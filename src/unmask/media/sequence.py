@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 
-from unmask.errors import UnmaskError
 from unmask.media.base import Failure, Frame, ImageSequence
 from unmask.media.span import WHOLE, Sieve, Span
 
@@ -21,11 +19,6 @@ def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Fr
 
     sieve, reached, time_s = Sieve(span), False, None
     for index, item in enumerate(expand(sequence.source)):
-        if isinstance(item.content, UnmaskError) or (isinstance(item.content, Path) and not item.content.exists()):
-            missing = open_frame(item)  # nothing of it is there, at any time
-            assert isinstance(missing, Failure)
-            yield Failure(sequence.source, missing.error)
-            return
         time_s = index / sequence.fps
         if span.ends_by(time_s):
             return
@@ -38,4 +31,7 @@ def sequence_frames(sequence: ImageSequence, span: Span = WHOLE) -> Generator[Fr
         else:
             yield Frame(frame.image, sequence.source, index, float(time_s))
     if not reached and span.start_s is not None:
-        yield Failure(sequence.source, span.missed(sequence.source, time_s))
+        # A source that is not there is one item, which cannot be opened at any time.
+        only = open_frame(item) if time_s == 0 else None
+        error = only.error if isinstance(only, Failure) else span.missed(sequence.source, time_s)
+        yield Failure(sequence.source, error)

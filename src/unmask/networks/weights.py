@@ -93,10 +93,21 @@ def find_weights(source: str | Path) -> Path:
     if name not in _PUBLISHED:
         known = [*bundled_models(), *_PUBLISHED]
         raise UnknownModelError(f"no weights '{name}': neither a file nor a known name; {suggest(name, known)}")
-    found = store.find(name) or _in_torch_cache(_PUBLISHED[name])
+    found = find_published(name)
     if found is None:
         raise ModelError(f"the published weights '{name}' are not on this machine; run: unmask models fetch {name}")
     return found
+
+
+def find_published(name: str) -> Path | None:
+    """The published file of this name, fetched or in the cache of PyTorch's hub; None where it is in neither.
+
+    Raises
+    ------
+    ModelError
+        What was fetched is damaged.
+    """
+    return store.find(name) or _in_torch_cache(_PUBLISHED[name])
 
 
 def _in_torch_cache(file: store.RemoteFile) -> Path | None:

@@ -90,10 +90,6 @@ def format_names() -> list[str]:
     return sorted(_FORMATS)
 
 
-def _known() -> str:
-    return ", ".join(sorted(_suffixes()))
-
-
 def format_of(path: Path) -> str:
     """Name of the format that a file's suffix stands for. Raises ConfigError with the known suffixes otherwise."""
     suffix = path.suffix.lower()
@@ -101,7 +97,8 @@ def format_of(path: Path) -> str:
         return _suffixes()[suffix]
     except KeyError:
         if path.is_dir():
-            raise ConfigError(f"{path}: is a folder; name a file in it, which ends in one of {_known()}") from None
+            endings = ", ".join(sorted(_suffixes()))
+            raise ConfigError(f"{path}: is a folder; name a file in it, which ends in one of {endings}") from None
         if str(path) == "-":
             raise ConfigError("-: results go to standard output where no file is named; leave it out") from None
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,8 @@ def words_table(head: Sequence[object], rows: Sequence[Sequence[object]], *, cap
     return Html(f'<div class="words">{table(head, rows, caption=caption)}</div>\n')
 
 
-def bounds(interval: Sequence[float] | None, shown: Callable[[float], str]) -> str:
-    """A 95 % interval as ``69.1 % to 71.0 %``; a dash where so few rows or such like ones tell none."""
-    return "-" if interval is None else f"{shown(interval[0])} to {shown(interval[1])}"
-
-
 def tenths(share: float) -> str:
-    """A share in per cent with one decimal, for :func:`bounds`."""
+    """A share in per cent with one decimal, for :func:`unmask.evaluation.intervals.between`."""
     return percent(share, 1)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, bounds, points
+from unmask.capstone.sections import Kept, points
+from unmask.evaluation.intervals import between
 from unmask.pages import Html, paragraph, section, table
 from unmask.writing import percent
 
@@ -29,7 +30,7 @@ def _labels(kept: Kept) -> list[Html]:
     words = (
         "The same network on the same images, once with FER2013's single label and once with the votes of ten people "
         "as soft targets. Measured against the majority of those ten, votes gain "
-        f"{points(compared['accuracy_difference'])} points (95 %: {bounds(compared['interval'], points)}; McNemar p = "
+        f"{points(compared['accuracy_difference'])} points (95 %: {between(compared['interval'], points)}; McNemar p = "
         f"{compared['p_value']:.2g})."
     )
     head = ["learned from", "accuracy", "macro-F1", "calibration error", "against FER2013's labels"]
@@ -45,7 +46,7 @@ def _beginnings(kept: Kept) -> list[Html]:
         [
             name,
             f"{one['accuracy']:.3f}",
-            bounds(one["interval"], "{:.3f}".format),
+            between(one["interval"], "{:.3f}".format),
             f"{one['macro_f1']:.3f}",
             f"{one['parameters']:,}",
             f"{one['rate']:g}",

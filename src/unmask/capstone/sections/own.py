@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
-from unmask.capstone.sections import Kept, bounds, loss_captions, tenths
+from unmask.capstone.sections import Kept, loss_captions, tenths
+from unmask.evaluation.intervals import between
 from unmask.pages import Html, paragraph, section, table
 from unmask.writing import percent
 
@@ -14,7 +15,7 @@ def parts(kept: Kept) -> list[Html]:
     words = (
         f"Trained on 80 % and measured on 20 %, drawn plainly as the study did ({_splits(len(row['draws']))}): "
         f"{percent(row['value'], 1)} on average, where the study has 61 %. On the first split the 95 % interval is "
-        f"{bounds(figures['intervals']['accuracy'], tenths)}, macro-F1 {figures['macro_f1']:.3f}."
+        f"{between(figures['intervals']['accuracy'], tenths)}, macro-F1 {figures['macro_f1']:.3f}."
     )
     return [
         paragraph(

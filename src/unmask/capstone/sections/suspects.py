@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unmask.capstone.sections import Kept, bounds, points
+from unmask.capstone.sections import Kept, points
 from unmask.capstone.sections.data import audited
+from unmask.evaluation.intervals import between
 from unmask.pages import Html, paragraph, section, table
 from unmask.writing import percent
 
@@ -54,12 +55,12 @@ def _retrained(kept: Kept) -> list[Html]:
         for name, run in kept.data["retrained"].items()
     ]
     gain = kept.value("suspects.gain")
-    between = bounds(kept.data["comparison"]["interval"], points)
+    within = between(kept.data["comparison"]["interval"], points)
     votes = [run["votes"] for run in kept.data["retrained"].values()]
     words = (
         "The same recipe, trained with and without the rows that are doubted most, and measured on the same rows "
         f"with their own, uncleaned labels: accuracy {'rises' if gain > 0 else 'falls'} by {points(abs(gain))} "
-        f"points (95 %: {between}). Labels that are wrong in training are wrong in the same "
+        f"points (95 %: {within}). Labels that are wrong in training are wrong in the same "
         "way where it is measured, so this figure alone cannot settle it."
     )
     if votes[0] is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from unmask.capstone.interactive import matrix
 from unmask.capstone.published import CONFUSION, LABELS, MOST_CONFUSED
-from unmask.capstone.sections import Kept, bounds, loss_captions, tenths, words_table
+from unmask.capstone.sections import Kept, loss_captions, tenths, words_table
+from unmask.evaluation.intervals import between
 from unmask.pages import Html, paragraph, section, table
 from unmask.writing import percent
 
@@ -107,7 +108,7 @@ def _confusion(kept: Kept) -> list[Html]:
     figures = kept.data["vgg19"]
     row = kept.result.values["vgg19.accuracy"]
     words = (
-        f"{percent(row['value'], 1)} right (95 %: {bounds(row['interval'], tenths)}), macro-F1 "
+        f"{percent(row['value'], 1)} right (95 %: {between(row['interval'], tenths)}), macro-F1 "
         f"{figures['macro_f1']:.3f}, where the study has 69.3 % and .675. {row['protocol']}."
     )
     if row["mended"]:
